@@ -1,0 +1,5 @@
+"""`python -m numel`."""
+
+from .cli import run
+
+run()

@@ -1,0 +1,15 @@
+"""What can be asked of models. One file each: `Options`, `add_options(parser)`, `analyze(models, options)`, `report(result)`."""
+
+from __future__ import annotations
+
+from ..registry import Plugin
+
+# The order is that of `numel --help`.
+ANALYSES: dict[str, Plugin] = {
+    "show": Plugin("numel.analyses.breakdown", "where the parameters live: by component, part, layer, tensor, …"),
+    "norms": Plugin("numel.analyses.norms", "the normalisation layers alone: γ against β"),
+    "scaling": Plugin("numel.analyses.scaling", "how each share moves with the size of the model, and why"),
+    "explain": Plugin("numel.analyses.explain", "each count as arithmetic of the configuration's fields"),
+    "study": Plugin("numel.analyses.study", "the whole study as a document with its figures and its audit"),
+    "models": Plugin("numel.analyses.catalogue", "the published models that numel knows by name"),
+}

@@ -1,0 +1,233 @@
+"""Where do the parameters live? The table of one model, or several beside each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..core.counts import Counts, count
+from ..core.groups import KEYS, Group, Grouping, group
+from ..core.report import Block, Chart, ChartKind, Column, Note, Report, Series, Table, Text, Unit, Value
+from ..errors import UsageError
+from . import describe
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Sequence
+
+    from ..core.parameters import ParameterTable
+
+
+class Options(NamedTuple):
+    """`by`: keys of core.groups.KEYS, comma-separated. `against`: per model, where its rule differs from numel's."""
+
+    by: str = "component"
+    against: tuple[Sequence[Any], ...] = ()
+
+
+class Breakdown(NamedTuple):
+    """The grouped parameters of each model, and its counts."""
+
+    tables: tuple[ParameterTable, ...]
+    counts: tuple[Counts, ...]
+    groupings: tuple[Grouping, ...]
+    by: tuple[str, ...]
+    against: tuple[Sequence[Any], ...] = ()
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """The command's own options."""
+    parser.add_argument("--by", default="component", metavar="KEY[,KEY]", help=f"group by: {', '.join(KEYS)}")
+
+
+def analyze(models: Sequence[ParameterTable], options: Options) -> Breakdown:
+    """The parameters of each model, grouped. Raises UsageError for a key that does not exist."""
+    by = tuple(key.strip() for key in options.by.split(","))
+    for key in by:
+        if key not in KEYS:
+            message = f"cannot group by {key!r}"
+            raise UsageError(message, hint=f"there is {', '.join(KEYS)}")
+    tables = tuple(models)
+    return Breakdown(tables, tuple(count(t) for t in tables), tuple(group(t, *by) for t in tables), by, options.against)
+
+
+_TITLES = {
+    "component": Text("component"), "part": Text("part"), "layer": Text("layer"), "tower": Text("tower"),
+    "expert": Text("expert"), "role": Text("role"), "dtype": Text("dtype"), "template": Text("name"),
+    "tensor": Text("tensor"), "shape": Text("shape"),
+}  # fmt: skip
+_WORDS = frozenset({"component", "part", "role", "tower"})
+_INDICES = frozenset({"layer", "expert"})
+
+
+def report(result: Breakdown) -> Report:
+    """One table of counts and shares for a model; for several, shares and counts side by side and a chart."""
+    blocks: tuple[Block, ...]
+    if len(result.tables) == 1:
+        table, counts, grouping = result.tables[0], result.counts[0], result.groupings[0]
+        blocks = (describe.summary(table, counts), *_difference(table, counts), _single(grouping, counts))
+    else:
+        blocks = _several(result)
+    if result.by == ("component",):
+        blocks = (*blocks, share_chart(result))
+    blocks = (*blocks, *(_disagreements(t, rows) for t, rows in zip(result.tables, result.against, strict=False)))
+    models = [
+        {**describe.model_data(t, c), "groups": [_group_data(g, grouping.names) for g in grouping]}
+        for t, c, grouping in zip(result.tables, result.counts, result.groupings, strict=True)
+    ]
+    for model, rows in zip(models, result.against, strict=False):
+        model["disagreements"] = [row._asdict() for row in rows]
+    return Report(
+        "show",
+        Text("Where the parameters live"),
+        blocks,
+        {"by": list(result.by), "models": models},
+        describe.assumptions(result.tables),
+        describe.warnings(result.tables),
+        _records(result),
+    )
+
+
+def _group_data(group: Group, names: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        **dict(zip(names, group.keys, strict=True)),
+        "n_tensors": group.n_tensors,
+        "numel": group.numel,
+        "nbytes": group.nbytes,
+        "share": group.share,
+    }
+
+
+def key_columns(names: tuple[str, ...]) -> tuple[Column, ...]:
+    """A column per key, with the unit that its values have."""
+    return tuple(
+        Column(n, _TITLES[n], Unit.WORD if n in _WORDS else Unit.INDEX if n in _INDICES else Unit.NAME) for n in names
+    )
+
+
+def _shown(name: str, value: Any) -> Any:  # noqa: ANN401 - a key is a text, a number, a shape or None
+    if value is None and name in ("layer", "expert", "tower"):
+        return Text("outside") if name == "layer" else Value("", Unit.NAME)
+    return "×".join(str(size) for size in value) or "1" if isinstance(value, tuple) else value
+
+
+def _single(grouping: Grouping, counts: Counts) -> Table:
+    telling = _telling(grouping)
+    names = tuple(grouping.names[i] for i in telling)
+    columns = (
+        *key_columns(names),
+        Column("numel", Text("parameters"), Unit.COUNT),
+        Column("share", Text("share"), Unit.SHARE, bar=True),
+    )
+    rows = tuple(
+        (*(_shown(n, g.keys[i]) for n, i in zip(names, telling, strict=True)), g.numel, g.share) for g in grouping
+    )
+    blank = (Value("", Unit.NAME),) * (len(names) - 1)
+    return Table(Text(""), columns, rows, (Text("total"), *blank, counts.total, 1.0), key="groups")
+
+
+def _telling(grouping: Grouping) -> list[int]:
+    """The columns that tell rows apart: a model with one tower needs none for it."""
+    towers = [i for i, name in enumerate(grouping.names) if name == "tower"]
+    alone = len({g.keys[i] for g in grouping for i in towers if g.keys[i] is not None}) <= 1 and len(grouping.names) > 1
+    return [i for i in range(len(grouping.names)) if not (alone and i in towers)]
+
+
+def _difference(table: ParameterTable, counts: Counts) -> tuple[Note, ...]:
+    """Lines that lead from the stored elements to the total, when they differ."""
+    if counts.stored == counts.total:
+        return ()
+    head = Text("the source stores {stored} elements", {"stored": Value(counts.stored, Unit.COUNT)})
+    notes = [Note(head)]
+    for line in describe.stored_difference(table):
+        values = {
+            "what": Value(line["what"], Unit.WORD),
+            "formula": Value(line["formula"], Unit.FORMULA),
+            "numel": Value(line["numel"], Unit.COUNT),
+        }
+        notes.append(Note(Text("of these no parameters: {what}, {formula} = {numel}", values)))
+    return tuple(notes)
+
+
+def _several(result: Breakdown) -> tuple[Block, ...]:
+    """Shares and counts of all models, one row per group; one column per model."""
+    names = result.groupings[0].names
+    cells = [{g.keys: g for g in grouping} for grouping in result.groupings]
+    keys = list(dict.fromkeys(g.keys for grouping in result.groupings for g in grouping))
+    labels = key_columns(names)
+
+    def matrix(title: Text, unit: Unit, field: str, total: tuple[Any, ...]) -> Table:
+        columns = (*labels, *(Column(t.name, _name(t.name), unit) for t in result.tables))
+        rows = tuple(
+            (
+                *(_shown(n, k) for n, k in zip(names, key, strict=True)),
+                *(getattr(c[key], field) if key in c else Value(None, unit) for c in cells),
+            )
+            for key in keys
+        )
+        blank = (Value("", Unit.NAME),) * (len(names) - 1)
+        return Table(title, columns, rows, (Text("total"), *blank, *total), key=field)
+
+    ones = tuple(1.0 for _ in result.tables)
+    totals = tuple(c.total for c in result.counts)
+    return (
+        matrix(Text("Share of the parameters"), Unit.SHARE, "share", ones),
+        matrix(Text("Parameters"), Unit.COUNT, "numel", totals),
+    )
+
+
+def _disagreements(table: ParameterTable, rows: Sequence[Any]) -> Table | Note:
+    """What the study's rule gets wrong on a model, one row per name."""
+    values = {"model": Value(table.name, Unit.NAME)}
+    if not rows:
+        return Note(Text("{model}: the study's rule and numel's agree on every parameter", values))
+    columns = (
+        Column("template", Text("name"), Unit.NAME),
+        Column("n_tensors", Text("tensors"), Unit.COUNT),
+        Column("numel", Text("parameters"), Unit.COUNT),
+        Column("component", Text("is"), Unit.WORD),
+        Column("study", Text("study's rule says"), Unit.WORD),
+        Column("kind", Text("fault"), Unit.WORD),
+    )
+    title = Text("What the study's rule gets wrong on {model}", values)
+    return Table(title, columns, tuple(tuple(row) for row in rows), key="disagreements")
+
+
+def _name(name: str) -> Text:
+    return Text("{name}", {"name": Value(name, Unit.NAME)})
+
+
+def _records(result: Breakdown) -> Table:
+    """The long form for CSV: one row per model and group."""
+    names = result.groupings[0].names
+    columns = (
+        Column("model", Text("model"), Unit.NAME),
+        *key_columns(names),
+        Column("n_tensors", Text("tensors"), Unit.COUNT),
+        Column("numel", Text("parameters"), Unit.COUNT),
+        Column("nbytes", Text("bytes"), Unit.NBYTES),
+        Column("share", Text("share"), Unit.SHARE),
+    )
+    rows = tuple(
+        (grouping.model, *("x".join(map(str, k)) if isinstance(k, tuple) else k for k in g.keys), *g[1:])
+        for grouping in result.groupings
+        for g in grouping
+    )
+    return Table(Text(""), columns, rows, key="groups")
+
+
+def share_chart(result: Breakdown, kind: ChartKind = ChartKind.STACKED) -> Chart:
+    """The shares of all components, one bar per model."""
+    cells = [{g.keys[0]: g.share for g in grouping} for grouping in result.groupings]
+    seen = [key for key in dict.fromkeys(k for c in cells for k in c) if any(c.get(key) for c in cells)]
+    series = tuple(
+        Series(key, Text("{what}", {"what": Value(key, Unit.WORD)}), tuple(c.get(key, 0.0) for c in cells))
+        for key in seen
+    )
+    return Chart(
+        "share",
+        Text("Where the parameters live"),
+        kind,
+        tuple(t.name for t in result.tables),
+        series,
+        Text("share of the parameters"),
+    )

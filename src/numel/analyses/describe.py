@@ -1,0 +1,113 @@
+"""What every report says alike about a model: its JSON head, its summary line, and how it was counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..core.counts import Counts, count
+from ..core.report import Note, NoteKind, Text, Unit, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.parameters import ParameterTable
+
+
+def model_data(table: ParameterTable, counts: Counts | None = None) -> dict[str, Any]:
+    """The head of a model's entry in `--json`: name, source, model type, the four counts, what is stored beyond them."""
+    counts = counts or count(table)
+    return {
+        "name": table.name,
+        "source": dict(table.source._asdict()),
+        "model_type": table.model_type,
+        "counts": dict(counts._asdict()),
+        "n_tensors": len(table.rows),
+        "nbytes": sum(row.tensor.nbytes for row in table.rows),
+        "stored_difference": stored_difference(table),
+    }
+
+
+_WHY = {
+    "buffer": "buffers",
+    "tied": "second copies of tied tensors",
+    "scale": "quantisation scales",
+    "mtp": "multi-token-prediction layers",
+}
+
+
+def stored_difference(table: ParameterTable) -> list[dict[str, Any]]:
+    """What the source stores beyond the parameters, by kind: `stored` less these is `total`."""
+    sums: dict[tuple[str, str, tuple[int, ...]], int] = {}
+    for row in table.rows:
+        if row.excluded is not None:
+            part = row.part if row.excluded == "buffer" else ""
+            key = (row.excluded, part, row.tensor.shape)
+            sums[key] = sums.get(key, 0) + 1
+    lines = []
+    for (why, part, shape), n in sums.items():
+        dims = " × ".join(str(size) for size in shape if size != 1) or "1"
+        numel = n
+        for size in shape:
+            numel *= size
+        what = f"{_WHY.get(why, why)}: {part}" if part else _WHY.get(why, why)
+        lines.append({"what": what, "numel": numel, "formula": f"{n} × {dims}" if n > 1 else dims})
+    return lines
+
+
+def summary(table: ParameterTable, counts: Counts) -> Note:
+    """The line above a model's table."""
+    dtypes = sorted({row.tensor.dtype.name for row in table.rows})
+    text = Text(
+        "{model} · {total} parameters ({non_embedding} without embeddings) · {n_tensors} tensors · {dtype} {nbytes}",
+        {
+            "model": Value(table.name, Unit.NAME),
+            "total": Value(counts.total, Unit.COUNT),
+            "non_embedding": Value(counts.non_embedding, Unit.SHORT_COUNT),
+            "n_tensors": Value(len(table.rows), Unit.COUNT),
+            "dtype": Value("+".join(dtypes), Unit.NAME),
+            "nbytes": Value(sum(row.tensor.nbytes for row in table.rows), Unit.NBYTES),
+        },
+    )
+    return Note(text, NoteKind.SUMMARY)
+
+
+def assumptions(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
+    """How it was counted, in sentences that hold for these models."""
+    said = [
+        Text(
+            "total: every parameter once, a tied tensor once; buffers, quantisation scales and layers for "
+            "multi-token prediction left out"
+        ),
+        Text("non_embedding: total less token and position embeddings and less an untied output matrix"),
+    ]
+    counts = [count(table) for table in tables]
+    if any(c.active != c.total for c in counts):
+        said.append(
+            Text(
+                "active: parameters that work on one token, routed experts by the number per token; with the input "
+                "embedding, and without it where it is not also the output matrix"
+            )
+        )
+    ties = {(name, target) for table in tables for name, target in table.aliases.items()}
+    for name, target in sorted(ties)[:4]:
+        values = {"name": Value(name, Unit.NAME), "target": Value(target, Unit.NAME)}
+        said.append(Text("{name} is tied to {target}: one matrix, counted once", values))
+    if any(table.rule == "study" for table in tables):
+        said.append(
+            Text(
+                "classified by the study's substrings, upper and lower case distinguished, first match: "
+                '"attn" or "attention", then "mlp" or "fc", then "ln"'
+            )
+        )
+    else:
+        said.append(Text("classified by numel's ordered rules on the tensors' names, norm before attention and MLP"))
+    return tuple(said)
+
+
+def warnings(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
+    """What is odd about the sources, each with its model's name."""
+    return tuple(
+        Text("{model}: {warning}", {"model": Value(table.name, Unit.NAME), "warning": Value(text, Unit.NAME)})
+        for table in tables
+        for text in table.warnings
+    )

@@ -1,0 +1,264 @@
+"""What a user of the library calls, and the only place where sources, formats, blueprints, analyses and views meet."""
+
+from __future__ import annotations
+
+import sys
+from io import StringIO
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .analyses import ANALYSES
+from .classify import classify, disagreements
+from .core.counts import Counts, count
+from .core.groups import group
+from .delivery import Delivery, deliver
+from .opening import open_inventory
+from .registry import find
+from .views import VIEWS
+from .views.options import ViewOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TextIO
+
+    from matplotlib.axes import Axes
+
+    from .classify import Disagreement
+    from .core.parameters import Parameter, ParameterTable
+    from .core.report import Report
+    from .frames import GroupTable
+
+__all__ = ["Comparison", "Delivery", "Model", "Plot", "ask", "catalogue", "compare", "deliver", "inspect", "report"]
+
+
+def inspect(
+    source: object,
+    *,
+    config: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    rule: str = "numel",
+    overrides: Mapping[str, Any] | None = None,
+) -> Model:
+    """The parameters of a model, each in its place.
+
+    `source`: the name of a published model, a path (safetensors file, folder, index, config.json), a configuration as
+    a dict, a `torch.nn.Module`, or a state dict. torch is imported for none of them. `config`: hyper-parameters for a
+    source that has none (a bare header, a state dict). `rule`: "numel", or "study" for the original's substrings.
+    `overrides`: fields of the configuration to change, for a model that does not exist.
+
+    Raises a subclass of NumelError: SourceNotFoundError, CorruptFileError, ConfigError, UnsupportedError.
+
+    >>> inspect("gpt2").total
+    124439808
+    >>> inspect({"model_type": "gpt2", "n_layer": 24, "n_embd": 1024, "n_head": 16}).total
+    354823168
+    """
+    inventory = open_inventory(source, config=config, overrides=overrides)
+    if name is not None:
+        inventory = inventory._replace(name=name)
+    return Model(classify(inventory, rule=rule))
+
+
+def compare(*sources: object, rule: str = "numel") -> Comparison:
+    """Several models beside each other; each source as for `inspect`, or a Model.
+
+    >>> [model.total for model in compare("gpt2", "gpt2-xl")]
+    [124439808, 1557611200]
+    """
+    return Comparison(tuple(s if isinstance(s, Model) else inspect(s, rule=rule) for s in sources))
+
+
+class Model:
+    """The parameters of one model. Prints as a table; every number is an attribute."""
+
+    def __init__(self, table: ParameterTable) -> None:
+        self.table = table
+        self.counts: Counts = count(table)
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.table.name
+
+    @property
+    def total(self) -> int:
+        """Parameters, tied ones once; no buffers, no quantisation scales."""
+        return self.counts.total
+
+    @property
+    def non_embedding(self) -> int:
+        """`total` less token and position embeddings and less an untied output matrix."""
+        return self.counts.non_embedding
+
+    @property
+    def active(self) -> int | None:
+        """Parameters that work on one token; None when the number of experts per token is unknown."""
+        return self.counts.active
+
+    @property
+    def stored(self) -> int:
+        """Elements in the source, whatever they are."""
+        return self.counts.stored
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Every tensor with its place, in the source's order."""
+        return self.table.rows
+
+    def __getitem__(self, name: str) -> Parameter:
+        """The tensor called `name`. Raises KeyError."""
+        for row in self.table.rows:
+            if row.tensor.name == name:
+                return row
+        raise KeyError(name)
+
+    def by(self, *keys: str) -> GroupTable:
+        """The parameters summed by component, part, layer, tower, expert, role, dtype, template or tensor."""
+        return Comparison((self,)).by(*keys)
+
+    def report(self, command: str = "show", **options: Any) -> Report:
+        """What the command of that name has to say of this model, as plain data."""
+        return report((self.table,), command, **options)
+
+    @property
+    def plot(self) -> Plot:
+        """Figures: `model.plot.share(ax=ax)`."""
+        return Plot((self.table,))
+
+    def __repr__(self) -> str:
+        return rendered(self.report(), "terminal")
+
+    def _repr_html_(self) -> str:
+        return rendered(self.report(), "fragment")
+
+
+class Comparison:
+    """Several models beside each other, in the order given."""
+
+    def __init__(self, models: tuple[Model, ...]) -> None:
+        self.models = models
+
+    def __iter__(self) -> Any:
+        return iter(self.models)
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def by(self, *keys: str) -> GroupTable:
+        """As `Model.by`, one row per model and group."""
+        from .frames import GroupTable
+
+        chosen = keys or ("component",)
+        tables = tuple(model.table for model in self.models)
+        shown = report(tables, "show", by=",".join(chosen))  # raises for a key that does not exist
+        groupings = tuple(group(table, *chosen) for table in tables)
+        return GroupTable(groupings, lambda form: rendered(shown, "fragment" if form == "html" else form))
+
+    def report(self, command: str = "show", **options: Any) -> Report:
+        """What the command of that name has to say of these models, as plain data."""
+        return report(tuple(model.table for model in self.models), command, **options)
+
+    @property
+    def plot(self) -> Plot:
+        """Figures: `comparison.plot.share(ax=ax)`."""
+        return Plot(tuple(model.table for model in self.models))
+
+    def __repr__(self) -> str:
+        return rendered(self.report(), "terminal")
+
+    def _repr_html_(self) -> str:
+        return rendered(self.report(), "fragment")
+
+
+class Plot(NamedTuple):
+    """Figures of models; each takes and returns matplotlib Axes."""
+
+    tables: tuple[ParameterTable, ...]
+
+    def share(self, *, ax: Axes | None = None, lang: str = "en") -> Axes:
+        """The share of each component, one full bar per model."""
+        return self._draw("show", "share", ax, lang)
+
+    def attention_mlp(self, *, ax: Axes | None = None, lang: str = "en") -> Axes:
+        """The study's own figure: attention and MLP in percent, grouped by model."""
+        return self._draw("study", "attention-mlp", ax, lang)
+
+    def scaling(self, *, ax: Axes | None = None, lang: str = "en") -> Axes:
+        """The share of each component against the size of the model."""
+        return self._draw("scaling", "scaling", ax, lang)
+
+    def _draw(self, command: str, key: str, ax: Axes | None, lang: str) -> Axes:
+        from .core.report import charts
+        from .views.figure import draw
+
+        chart = next(c for c in charts(report(self.tables, command)) if c.key == key)
+        axes: Axes = draw(chart, lang, ax=ax)
+        return axes
+
+
+def ask(
+    command: str, specs: Sequence[str], *, rule: str = "numel", overrides: Mapping[str, Any] | None = None, **options: Any
+) -> Report:
+    """What `command` says of the models that these names or paths mean."""
+    inventories = [open_inventory(spec, overrides=overrides) for spec in specs]
+    tables = tuple(classify(inventory, rule=rule) for inventory in inventories)
+    if command == "show" and rule == "study":
+        options["against"] = tuple(
+            disagreements(classify(inventory), table) for inventory, table in zip(inventories, tables, strict=True)
+        )
+    return report(tables, command, **options)
+
+
+def report(tables: Sequence[ParameterTable], command: str, **options: Any) -> Report:
+    """What `command` says of the models. Raises UsageError for an unknown command."""
+    analysis = find(ANALYSES, command, kind="command")
+    if command == "study" and "beyond" not in options:
+        options["beyond"] = _beyond(analysis.REFERENCE_MODELS)
+    result: Report = analysis.report(analysis.analyze(tables, analysis.Options(**options)))
+    return result
+
+
+def catalogue(words: Sequence[str]) -> Report:
+    """The presets that match every word."""
+    from .blueprints.library import has_blueprint
+    from .sources.preset import all_presets
+
+    analysis = ANALYSES["models"].load()
+    entries = [
+        analysis.Entry(
+            preset.id,
+            preset.facts["config"]["model_type"],
+            preset.facts["count_class"],
+            preset.facts.get("total_params"),
+            preset.facts["agreement"],
+            preset.facts["source"],
+            has_blueprint(preset.facts["config"]["model_type"]),
+        )
+        for preset in all_presets()
+    ]
+    result: Report = analysis.report(analysis.analyze(entries, analysis.Options(tuple(words))))
+    return result
+
+
+def _beyond(names: Sequence[str]) -> tuple[tuple[ParameterTable, tuple[Disagreement, ...]], ...]:
+    """Each of these models, and where the study's rule puts its parameters elsewhere."""
+    inventories = [open_inventory(name) for name in names]
+    tables = [(classify(inventory), classify(inventory, rule="study")) for inventory in inventories]
+    return tuple((ours, disagreements(ours, theirs)) for ours, theirs in tables)
+
+
+def render(shown: Report, view: str, out: TextIO, options: ViewOptions) -> None:
+    """Write the report as `view` (of VIEWS) draws it."""
+    find(VIEWS, view, kind="view")(shown, out, options)
+
+
+def rendered(shown: Report, view: str) -> str:
+    """The report as text in English: what `repr` prints, or an HTML fragment."""
+    out = StringIO()
+    if view == "fragment":
+        from .views.html import fragment
+
+        return fragment(shown, "en")
+    render(shown, view, out, ViewOptions(lang="en", width=None if sys.stdout.isatty() else 200, color=False))
+    return out.getvalue().rstrip("\n")
+
+

@@ -1,0 +1,156 @@
+"""Which tensors a configuration has: a blueprint with the numbers put in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..core.config import ModelConfig
+from ..core.dtypes import F32, torch_dtype
+from ..core.tensors import Inventory, Source, TensorInfo
+from .hyperparameters import SubConfig, compute, resolve
+from .library import load
+from .syntax import Section
+from .walk import Context, Found, Walk, blocks_of, renamed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..core.dtypes import DType
+    from ..core.formulas import Formula
+    from .syntax import Blueprint, Include
+
+
+class Evaluation(NamedTuple):
+    """What a blueprint yields for one configuration.
+
+    `legacy` and `extra` say what a checkpoint may hold beside `tensors`: what only old ones have, and what the
+    model does not run (layers for multi-token prediction).
+    """
+
+    tensors: tuple[TensorInfo, ...]
+    aliases: dict[str, str]
+    buffers: frozenset[str]
+    formulas: tuple[Formula, ...]
+    legacy: tuple[Formula, ...]
+    extra: tuple[Formula, ...]
+    architecture: str
+    values: dict[str, Any]
+    warnings: tuple[str, ...]
+
+
+def inventory_of(blueprint: Blueprint, config: ModelConfig, *, name: str, source: Source) -> Inventory:
+    """Every tensor that `blueprint` gives for `config`, as an inventory. Raises ConfigError.
+
+    >>> config = ModelConfig({"model_type": "gpt2", "n_layer": 24, "n_embd": 1024, "n_head": 16})
+    >>> medium = inventory_of(load("gpt2"), config, name="gpt2-medium", source=Source("config", "json", ""))
+    >>> sum(tensor.numel for tensor in medium.tensors)
+    354823168
+    """
+    found = evaluate(blueprint, config)
+    return Inventory(
+        name,
+        source,
+        found.tensors,
+        config=config,
+        aliases=found.aliases,
+        buffers=found.buffers,
+        formulas=found.formulas,
+        hyperparameters=found.values,
+        warnings=found.warnings,
+    )
+
+
+def evaluate(blueprint: Blueprint, config: ModelConfig, *, in_memory: bool = False) -> Evaluation:
+    """Names and shapes in the hub's form, or as transformers holds them in memory.
+
+    Raises ConfigError when a field that a shape needs is missing, of the wrong type or out of range, and
+    UnsupportedError when a sub-configuration names a model type without blueprint.
+
+    >>> found = evaluate(load("gpt2"), ModelConfig({"model_type": "gpt2"}))
+    >>> found.architecture, len(found.tensors), found.aliases
+    ('GPT2LMHeadModel', 148, {'lm_head.weight': 'transformer.wte.weight'})
+    """
+    section, warnings = _asked_section(blueprint, config)
+    found = Found([], {}, set(), [], [], [])
+    dtype = _dtype(config, F32)
+    values = _expand(blueprint, config, section, found, _Place(dtype, in_memory=in_memory))
+    return Evaluation(
+        tuple(found.tensors),
+        found.aliases,
+        frozenset(found.buffers),
+        tuple(found.formulas),
+        tuple(found.legacy),
+        tuple(found.extra),
+        blueprint.class_prefix + section,
+        values,
+        warnings,
+    )
+
+
+def _asked_section(blueprint: Blueprint, config: ModelConfig) -> tuple[str, tuple[str, ...]]:
+    """The section of the class that the config names; the first one, with a warning, when there is none."""
+    names = [name for name in blueprint.sections if name != "model"]
+    default = names[0] if names else "Model"
+    asked = config.architecture
+    if asked is None:
+        return default, ()
+    for name in (*names, "Model"):  # LLaMAForCausalLM stands in real configs: letter case is not trusted
+        if asked.lower() == (blueprint.class_prefix + name).lower():
+            return name, ()
+    shown = blueprint.class_prefix + default
+    return default, (f"class {asked} is not in the blueprint of {blueprint.model_type}: counted as {shown}",)
+
+
+class _Place(NamedTuple):
+    """Where a model stands inside others: `rename` makes its names into those that are written down."""
+
+    dtype: DType
+    in_memory: bool
+    rename: Callable[[str], str] = str
+
+    def inside(self, path: str, dtype: DType) -> _Place:
+        """The place of a model that hangs at `path` of this one."""
+        return _Place(dtype, self.in_memory, lambda name: self.rename(f"{path}.{name}"))
+
+
+def _expand(blueprint: Blueprint, config: ModelConfig, name: str, found: Found, place: _Place) -> dict[str, Any]:
+    """Add the tensors of one class of a model to `found`; the values of the fields come back."""
+    sections = _sections(blueprint, name)
+    rules = [*blueprint.rules, *(rule for section, _ in sections for rule in section.rules)]
+    values = resolve(rules, blueprint.requirements, config, load)
+    values["in_memory"] = place.in_memory
+    if blueprint.renames and not place.in_memory:
+        outer = place.rename
+        place = place._replace(rename=lambda name: outer(renamed(name, blueprint.renames)))
+
+    def include(what: Include, path: str) -> None:
+        inner = values[what.field]
+        if isinstance(inner, SubConfig):
+            settings = {field: compute(value, values, config.path) for field, value in what.settings}
+            sub_config = ModelConfig({**inner.config.fields, **settings}, config.path)
+            below = place.inside(path, _dtype(sub_config, place.dtype))
+            _expand(inner.blueprint, sub_config, what.section, found, below)
+
+    walk = Walk(found, values, Context(place.dtype, config.path, place.rename, include))
+    for section, prefix in sections:
+        walk.prefix = prefix
+        walk.nodes(blocks_of(section.lines))
+    walk.close()
+    return values
+
+
+def _sections(blueprint: Blueprint, name: str) -> list[tuple[Section, str]]:
+    """The bare model and what the class adds, each with the prefix of its tensors."""
+    bare, added = blueprint.sections.get("model", Section()), blueprint.sections.get(name)
+    if added is None:
+        return [(bare, "")]
+    if not added.has_model:
+        return [(added, "")]
+    base = added.base if added.base is not None else "" if name == "Model" else blueprint.base
+    return [(bare, base + "." if base else ""), (added, "")]
+
+
+def _dtype(config: ModelConfig, default: DType) -> DType:
+    """The dtype of the weights that the config states; float32 is what torch makes without one."""
+    stated = config.fields.get("dtype", config.fields.get("torch_dtype"))
+    return (torch_dtype(stated) if isinstance(stated, str) else None) or default

@@ -1,0 +1,163 @@
+"""What an expression of config fields means: `3 * n_embd`, `layer >= first_k_dense_replace`.
+
+The notation is that of Python's arithmetic, comparisons, `and or not in`, `a if c else b`, indexing, comprehensions,
+and the functions below; `text_config.hidden_size` is a field of a sub-configuration. Nothing else is let in: no other
+call, no attribute of a Python object, so that a blueprint stays data.
+"""
+
+from __future__ import annotations
+
+import _ast
+from functools import cache
+from math import ceil
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import CodeType
+
+_LONGEST_LIST = 100_000
+
+
+def round_up(value: int, multiple: int) -> int:
+    """The smallest multiple of `multiple` that is not below `value`.
+
+    >>> round_up(10922, 256)
+    11008
+    """
+    return -(-value // multiple) * multiple
+
+
+def field(config: Mapping[str, Any] | None, name: str, default: object = None) -> Any:
+    """A field of a nested object, `default` where it is absent.
+
+    >>> field({"d_model": 512}, "d_model"), field(None, "d_model", 64)
+    (512, 64)
+    """
+    return default if config is None else config.get(name, default)
+
+
+def _range(*bounds: int) -> range:
+    numbers = range(*bounds)
+    if len(numbers) > _LONGEST_LIST:
+        message = f"a list of {len(numbers):,} numbers"
+        raise ValueError(message)
+    return numbers
+
+
+def _times(a: Any, b: Any) -> Any:
+    """`a * b` of numbers alone: Python would repeat a text or a list as often as a config asks."""
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return a * b
+    message = f"{a!r:.20} times {b!r:.20}"
+    raise TypeError(message)
+
+
+FUNCTIONS: Mapping[str, Any] = MappingProxyType(
+    {"min": min, "max": max, "len": len, "int": int, "sum": sum, "round": round, "ceil": ceil, "list": list,
+     "any": any, "all": all, "range": _range, "round_up": round_up, "field": field}
+)  # fmt: skip
+CONSTANTS: Mapping[str, Any] = MappingProxyType({"true": True, "false": False, "null": None})
+
+_ONLY_AST = 0x400  # ast.PyCF_ONLY_AST; importing `ast` for it would cost 4 ms at each start
+_ALLOWED = (
+    _ast.Expression, _ast.BoolOp, _ast.And, _ast.Or, _ast.UnaryOp, _ast.Not, _ast.USub, _ast.BinOp, _ast.Add, _ast.Sub,
+    _ast.Mult, _ast.FloorDiv, _ast.Div, _ast.Mod, _ast.Compare, _ast.Eq, _ast.NotEq, _ast.Lt, _ast.LtE, _ast.Gt,
+    _ast.GtE, _ast.In, _ast.NotIn, _ast.Is, _ast.IsNot, _ast.IfExp, _ast.Subscript, _ast.Slice, _ast.List, _ast.Tuple,
+    _ast.Dict, _ast.Call, _ast.Name, _ast.Load, _ast.Constant, _ast.ListComp, _ast.GeneratorExp, _ast.comprehension,
+    _ast.Store, _ast.Attribute,
+)  # fmt: skip
+_GLOBALS: dict[str, Any] = {"__builtins__": {}, "*": _times, **FUNCTIONS, **CONSTANTS}
+
+
+class Expression(NamedTuple):
+    """A compiled expression: its text, the names it reads, and the code."""
+
+    text: str
+    names: frozenset[str]
+    code: CodeType
+    has_inner_scope: bool
+
+    def evaluate(self, values: dict[str, Any]) -> Any:
+        """Its value, with `values` for the names.
+
+        >>> compile_expression("[i % 2 for i in range(n)]").evaluate({"n": 3})
+        [0, 1, 0]
+        """
+        if self.has_inner_scope:  # before Python 3.12 a comprehension is a function and sees globals alone
+            return eval(self.code, {**_GLOBALS, **values})  # noqa: S307
+        return eval(self.code, _GLOBALS, values)  # noqa: S307 - the tree was checked node by node below
+
+
+@cache
+def compile_expression(text: str) -> Expression:
+    """The expression that `text` writes. Raises ValueError when it is none or uses more than is allowed.
+
+    >>> compile_expression("3 * n_embd").evaluate({"n_embd": 768})
+    2304
+    >>> compile_expression("__import__('os')")
+    Traceback (most recent call last):
+    ValueError: __import__('os'): no function called __import__
+    """
+    try:
+        tree = compile(text, "<blueprint>", "eval", _ONLY_AST)
+    except SyntaxError as error:
+        message = f"{text}: {error.msg}"
+        raise ValueError(message) from error
+    except (RecursionError, MemoryError) as error:
+        message = f"{text[:40]}…: too deep"
+        raise ValueError(message) from error
+    checker = _Checker(text)
+    tree = checker.rewrite(tree)
+    names = frozenset(checker.read - checker.bound - FUNCTIONS.keys() - CONSTANTS.keys())
+    return Expression(text, names, compile(tree, "<blueprint>", "eval"), bool(checker.bound))
+
+
+class _Checker:
+    """Refuses what is not in the language; turns `a.b` into `a["b"]` and `a * b` into a product of numbers."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.read: set[str] = set()
+        self.bound: set[str] = set()
+
+    def rewrite(self, node: Any) -> Any:
+        """The node as it is compiled."""
+        self._check(node)
+        for name in node._fields:
+            value = getattr(node, name)
+            if isinstance(value, list):
+                value[:] = [self.rewrite(child) if isinstance(child, _ast.AST) else child for child in value]
+            elif isinstance(value, _ast.AST):
+                setattr(node, name, self.rewrite(value))
+        if isinstance(node, _ast.Attribute):
+            key = _at(node, _ast.Constant(value=node.attr))
+            return _at(node, _ast.Subscript(value=node.value, slice=key, ctx=_ast.Load()))
+        if isinstance(node, _ast.BinOp) and isinstance(node.op, _ast.Mult):
+            function = _at(node, _ast.Name(id="*", ctx=_ast.Load()))
+            return _at(node, _ast.Call(func=function, args=[node.left, node.right], keywords=[]))
+        return node
+
+    def _check(self, node: Any) -> None:
+        if not isinstance(node, _ALLOWED):
+            message = f"{self.text}: {type(node).__name__} is not part of the language"
+            raise ValueError(message)  # noqa: TRY004 - the text is wrong, not a Python type
+        if isinstance(node, _ast.Call) and not (isinstance(node.func, _ast.Name) and node.func.id in FUNCTIONS):
+            message = f"{self.text}: no function called {getattr(node.func, 'id', getattr(node.func, 'attr', '?'))}"
+            raise ValueError(message)
+        if isinstance(node, _ast.Call) and node.keywords:
+            message = f"{self.text}: a function takes no keywords"
+            raise ValueError(message)
+        if isinstance(node, _ast.Attribute) and node.attr.startswith("_"):
+            message = f"{self.text}: no field is called {node.attr}"
+            raise ValueError(message)
+        if isinstance(node, _ast.Name):
+            (self.bound if isinstance(node.ctx, _ast.Store) else self.read).add(node.id)
+
+
+def _at(place: Any, node: Any) -> Any:
+    """`node`, standing where `place` stands in the text."""
+    for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
+        setattr(node, name, getattr(place, name))
+    return node

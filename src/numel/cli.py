@@ -1,0 +1,171 @@
+"""The command line: words in, a report out, one line when something is wrong. It computes nothing."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from . import __version__
+from .analyses import ANALYSES
+from .errors import NumelError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FORMATS = ("terminal", "json", "csv", "markdown", "html")
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """A wrong command line is an error like any other: one line."""
+        raise UsageError(message, hint=f"{self.prog} --help")
+
+
+def run() -> NoReturn:
+    """The console script."""
+    gc.disable()  # one question, one answer: nothing becomes garbage that matters before the process ends
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command line `argv`; the exit code."""
+    words = list(argv)
+    try:
+        lang = _language(words)
+        return _run(words, lang)
+    except NumelError as error:
+        return _fail(error, as_json="--json" in words)
+
+
+def _language(words: list[str]) -> str:
+    from .translate import choose
+
+    lang: str = choose(words, os.environ)
+    return lang
+
+
+def _run(words: list[str], lang: str) -> int:
+    command, words = _command(words)
+    if command is None:
+        _overview(lang).print_help()
+        return 0 if words else 2
+    analysis = ANALYSES[command].load()
+    parser = _parser(command, analysis, lang)
+    options = parser.parse_args(words)
+    return _answer(command, analysis, options)
+
+
+def _command(words: list[str]) -> tuple[str | None, list[str]]:
+    """The command and the words behind it: the first word, if it is a command's name; else `show`."""
+    if not words or words[0] in ("-h", "--help"):
+        return None, words
+    if words[0] in ANALYSES:
+        return words[0], words[1:]
+    return "show", words
+
+
+def _overview(lang: str) -> ArgumentParser:
+    from .translate import Translator
+
+    translate = Translator(lang)
+    lines = [f"  {name:10}{translate.word(plugin.help)}" for name, plugin in ANALYSES.items()]
+    usage = "numel [COMMAND] MODEL [MODEL …] [OPTIONS]"
+    epilog = "\n".join((translate.word("commands:"), *lines, "", translate.word("numel COMMAND --help says more.")))
+    from argparse import RawDescriptionHelpFormatter
+
+    about = translate.word("Where a Transformer's parameters live, how their values are distributed, and what they cost.")
+    return _Parser("numel", usage, about, epilog, formatter_class=RawDescriptionHelpFormatter)
+
+
+def _parser(command: str, analysis: Any, lang: str) -> ArgumentParser:
+    from .translate import Translator
+
+    say = Translator(lang).word
+    prog = "numel" if command == "show" else f"numel {command}"
+    parser = _Parser(prog, description=say(ANALYSES[command].help), allow_abbrev=False)
+    parser.add_argument("words", nargs="*" if command == "models" else "+", metavar=say("MODEL"), help=say(_WORDS_HELP))
+    analysis.add_options(parser)
+    common = parser.add_argument_group(say("output"))
+    common.add_argument("--format", choices=_FORMATS, default="terminal", help=say("how to write the answer"))
+    for short, long in (("--json", "json"), ("--csv", "csv"), ("--md", "markdown"), ("--html", "html")):
+        common.add_argument(short, dest="format", action="store_const", const=long, help=say(f"same as --format {long}"))
+    common.add_argument("-o", "--output", metavar=say("PATH"), help=say("write there; `study` makes a folder"))
+    common.add_argument("--save", metavar=say("FILE"), help=say("draw the figure: .png, .svg or .pdf"))
+    common.add_argument("--lang", choices=("en", "vi"), default=lang, help=say("language of the answer"))
+    common.add_argument("--color", choices=("auto", "always", "never"), default="auto", help=say("colour in the terminal"))
+    common.add_argument("--width", type=int, metavar="N", help=say("columns of the terminal"))
+    if command != "models":
+        parser.add_argument("--rule", default="numel", help=say("how to classify: numel, or study for the original's substrings"))
+        parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=say("change a field of the config"))
+    parser.add_argument("--version", action="version", version=f"numel {__version__}")
+    return parser
+
+
+_WORDS_HELP = "a published model's name, a safetensors file, a folder, or a config.json"
+
+
+def _answer(command: str, analysis: Any, options: Namespace) -> int:
+    from . import api
+
+    words, chosen = _split_words(analysis, options)
+    if command == "models":
+        shown = api.catalogue(words)
+    else:
+        shown = api.ask(command, words, rule=options.rule, overrides=_overrides(options.set), **chosen)
+    color = {"auto": None, "always": True, "never": False}[options.color]
+    api.deliver(
+        shown, api.Delivery(options.format, options.output, options.save, options.lang, color, options.width)
+    )
+    return 0
+
+
+def _split_words(analysis: Any, options: Namespace) -> tuple[list[str], dict[str, Any]]:
+    """The models, and the analysis' own options; a last word such as `mlp` may be one of them."""
+    words = list(options.words)
+    chosen = {name: getattr(options, name) for name in analysis.Options._fields if hasattr(options, name)}
+    trailing = getattr(analysis, "TRAILING", None)
+    if trailing and len(words) > 1 and words[-1].lower() in trailing[1]:
+        chosen[trailing[0]] = trailing[1][words.pop().lower()]
+    return words, chosen
+
+
+def _overrides(pairs: list[str]) -> dict[str, Any]:
+    """`--set n_layer=24` as {"n_layer": 24}: a value is JSON, or else text."""
+    import json
+
+    fields: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals):
+            message = f"--set {pair}: not FIELD=VALUE"
+            raise UsageError(message)
+        try:
+            fields[name] = json.loads(value)
+        except ValueError:
+            fields[name] = value
+    return fields
+
+
+def _fail(error: NumelError, *, as_json: bool) -> int:
+    """One line on stderr; with --json also an object on stdout."""
+    from .core.visible import visible
+
+    if as_json:
+        import json
+
+        details = {"kind": error.kind, "message": error.message, "path": error.path, "hint": error.hint}
+        print(json.dumps({"schema": "numel/1", "error": details}))  # noqa: T201 - the answer
+    line = visible(str(error), limit=400)
+    print(f"numel: {line}", file=sys.stderr)  # noqa: T201
+    return error.exit_code

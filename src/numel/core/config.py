@@ -1,0 +1,31 @@
+"""The hyper-parameters of a model, as its config.json states them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ModelConfig(NamedTuple):
+    """A configuration: `fields` as published (absent ones absent), `path` where it was read.
+
+    >>> ModelConfig({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}).architecture
+    'GPT2LMHeadModel'
+    """
+
+    fields: Mapping[str, Any]
+    path: str | None = None
+
+    @property
+    def model_type(self) -> str | None:
+        """transformers' name of the architecture, None when the config does not say."""
+        value = self.fields.get("model_type")
+        return value if isinstance(value, str) else None
+
+    @property
+    def architecture(self) -> str | None:
+        """The class with which the weights were saved (`architectures[0]`), None when unknown."""
+        value = self.fields.get("architectures")
+        return value[0] if isinstance(value, list) and value and isinstance(value[0], str) else None

@@ -1,0 +1,70 @@
+"""Which number is meant by "the number of parameters": four counts, each with its rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from .parameters import Component
+
+if TYPE_CHECKING:
+    from .parameters import ParameterTable
+
+
+class Counts(NamedTuple):
+    """The counts of a model. `active` is None when the number of experts per token is unknown.
+
+    - `total`: parameters, tied ones once; no buffers, no quantisation scales, no multi-token-prediction layers;
+    - `non_embedding`: total less token and position embeddings and less an untied head;
+    - `active`: parameters that work on one token, the input embedding included;
+    - `active_without_input_embedding`: the same less the token embedding, unless it is also the output matrix;
+    - `stored`: elements that the source holds, whatever they are.
+    """
+
+    total: int
+    non_embedding: int
+    active: int | None
+    active_without_input_embedding: int | None
+    stored: int
+
+
+def count(table: ParameterTable) -> Counts:
+    """The counts of `table`."""
+    if table.counts is not None:
+        return table.counts
+    total = stored = token = position = head = routed = 0
+    for row in table.rows:
+        stored += row.tensor.numel
+        numel = row.numel
+        if not numel:
+            continue
+        total += numel
+        if row.component is Component.EMBEDDING and row.tower in ("main", "decoder", "encoder"):
+            token += numel if row.part == "token" else 0
+            position += numel if row.part == "position" else 0
+        elif row.part == "lm_head" and row.role == "weight":
+            head += numel
+        elif row.component is Component.MOE and row.part == "experts":
+            routed += numel
+    active = _active(table, total, routed)
+    without = active if active is None or head == 0 else active - token
+    return Counts(total, total - token - position - head, active, without, stored)
+
+
+def _active(table: ParameterTable, total: int, routed: int) -> int | None:
+    """`total` less the routed experts that a token does not pass through."""
+    if not routed:
+        return total
+    fields = table.config.fields if table.config else {}
+    experts = _first_int(fields, "num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+    used = _first_int(fields, "num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_top_k", "top_k_experts")
+    if not experts or used is None or used > experts:
+        return None
+    return total - routed + routed * used // experts
+
+
+def _first_int(fields: object, *names: str) -> int | None:
+    for name in names:
+        value = fields.get(name) if isinstance(fields, dict) else None
+        if type(value) is int:
+            return value
+    return None

@@ -1,0 +1,82 @@
+"""Where a report goes: the terminal, a file, a figure, or a folder with a document and its figures."""
+
+from __future__ import annotations
+
+import sys
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from .core.report import charts
+from .errors import UsageError
+from .registry import find
+from .views import VIEWS
+from .views.files import write_whole
+from .views.options import ViewOptions
+
+if TYPE_CHECKING:
+    from .core.report import Report
+
+
+class Delivery(NamedTuple):
+    """How a report is wanted. `output`: a file, or for a document a folder; `save`: a figure's file."""
+
+    view: str = "terminal"
+    output: str | None = None
+    save: str | None = None
+    lang: str = "en"
+    color: bool | None = None
+    width: int | None = None
+
+
+def deliver(report: Report, wanted: Delivery) -> None:
+    """Write the report as wanted. Raises UsageError when a file cannot be written or there is no figure to draw."""
+    if wanted.save is not None:
+        _save_figure(report, wanted.save, wanted.lang)
+    if wanted.output is not None and report.command == "study" and not Path(wanted.output).suffix:
+        write_document(report, Path(wanted.output), wanted.lang)
+    elif wanted.output is not None:
+        options = ViewOptions(lang=wanted.lang, width=wanted.width, color=False)
+        out = StringIO()
+        find(VIEWS, wanted.view, kind="view")(report, out, options)
+        write_whole(wanted.output, out.getvalue().encode())
+    elif wanted.save is None:
+        options = ViewOptions(lang=wanted.lang, width=wanted.width, color=wanted.color)
+        find(VIEWS, wanted.view, kind="view")(report, sys.stdout, options)
+
+
+def _save_figure(report: Report, path: str, lang: str) -> None:
+    if not charts(report):
+        message = f"numel {report.command} has no figure with these options"
+        raise UsageError(message, hint="numel MODEL, numel scaling and numel study draw one")
+    from .views.figure import save
+
+    save(report, path, lang)
+
+
+def write_document(report: Report, folder: Path, lang: str) -> None:
+    """The report as a Markdown and an HTML document in `folder`, its figures beside them as SVG and PNG.
+
+    Everything is drawn before the first file is written, so that an error leaves nothing half done.
+    """
+    from .views.figure import rendered
+
+    figures = {chart.key: f"{chart.key}.svg" for chart in charts(report)}
+    files: dict[str, str | bytes] = {}
+    for chart in charts(report):
+        for suffix in ("svg", "png"):
+            files[f"{chart.key}.{suffix}"] = rendered(chart, suffix, lang)
+    for view, name in (("markdown", "study.md"), ("html", "study.html")):
+        out = StringIO()
+        find(VIEWS, view, kind="view")(report, out, ViewOptions(lang=lang, figures=figures))
+        files[name] = out.getvalue()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    for name, content in files.items():
+        write_whole(folder / name, content.encode() if isinstance(content, str) else content)
+
+
+def _cannot_write(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot write: {error.strerror or error}", path=str(path), hint="choose another place with -o")

@@ -1,0 +1,109 @@
+"""What can go wrong, and the exit code of each.
+
+NumelError                      1
+├── UsageError                  2   the request makes no sense: an unknown option value, two things that exclude each other
+├── SourceError                 3   the source cannot be reached
+│   ├── SourceNotFoundError     3   no such name, file or folder
+│   └── NoModelError            3   the folder exists and holds no model
+├── CorruptFileError            4   a file breaks the rules of its own format
+├── ConfigError                 4   a hyper-parameter is missing, of the wrong type or out of range
+├── UnsupportedError            4   well formed, and numel does not read it (yet): an architecture, a dtype, a container
+├── MissingValuesError          4   the question needs weights and only shapes are known
+└── MissingDependencyError      2   an optional package is needed: says which extra to install
+"""
+
+from __future__ import annotations
+
+
+class NumelError(Exception):
+    """Any error that numel raises on purpose: one line that says what, where and what to do next."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, path: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.hint = hint
+
+    @property
+    def kind(self) -> str:
+        """The stable name of the error in `--json`, as `corrupt_file` of CorruptFileError."""
+        words = type(self).__name__.removesuffix("Error")
+        return "".join("_" + c.lower() if c.isupper() else c for c in words).lstrip("_")
+
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.path else ""
+        then = f" ({self.hint})" if self.hint else ""
+        return f"{where}{self.message}{then}"
+
+
+class UsageError(NumelError):
+    """The request makes no sense as it stands."""
+
+    exit_code = 2
+
+
+class SourceError(NumelError):
+    """The source cannot be reached."""
+
+    exit_code = 3
+
+
+class SourceNotFoundError(SourceError):
+    """No such name, file or folder."""
+
+
+class NoModelError(SourceError):
+    """The folder exists and holds no model."""
+
+
+class CorruptFileError(NumelError):
+    """A file breaks the rules of its own format; `offset` is the byte where, if it is known."""
+
+    exit_code = 4
+
+    def __init__(
+        self, message: str, *, path: str | None = None, hint: str | None = None, offset: int | None = None
+    ) -> None:
+        super().__init__(message, path=path, hint=hint)
+        self.offset = offset
+
+    def __str__(self) -> str:
+        at = "" if self.offset is None else f" at byte {self.offset}"
+        return super().__str__() + at
+
+
+class ConfigError(NumelError):
+    """A hyper-parameter is missing, of the wrong type or out of range; `field` names it."""
+
+    exit_code = 4
+
+    def __init__(
+        self, message: str, *, path: str | None = None, hint: str | None = None, field: str | None = None
+    ) -> None:
+        super().__init__(message, path=path, hint=hint)
+        self.field = field
+
+
+class UnsupportedError(NumelError):
+    """Well formed, and numel does not read it."""
+
+    exit_code = 4
+
+
+class MissingValuesError(NumelError):
+    """The question needs weights, and the source only has shapes."""
+
+    exit_code = 4
+
+
+class MissingDependencyError(NumelError):
+    """An optional package is needed; `extra` is what to install: `pip install 'numel[extra]'`."""
+
+    exit_code = 2
+
+    def __init__(self, package: str, *, extra: str, what: str) -> None:
+        super().__init__(f"{what} needs {package}: pip install 'numel[{extra}]'")
+        self.package = package
+        self.extra = extra

@@ -1,0 +1,154 @@
+"""What a model on disk holds: its weights in whatever format, and the configuration beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from ..core.tensors import Inventory, Source
+from ..core.visible import visible, visible_path
+from ..errors import NoModelError, NumelError, UnsupportedError
+from . import FORMATS, Format
+from .strict_json import MAX_PATH_SHOWN
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from ..core.bytes import ByteSource
+    from ..core.config import ModelConfig
+
+_HEAD_NBYTES = 64
+
+
+class Found(Protocol):
+    """What a source says about a place that may hold a model; the names of files are relative to it."""
+
+    @property
+    def location(self) -> str:
+        """The place as the user gave it."""
+
+    @property
+    def kind(self) -> str:
+        """What `Source.kind` will be."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+
+    @property
+    def index(self) -> str | None:
+        """The file that lists the shards."""
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The files with weights, when no index lists them."""
+
+    @property
+    def config(self) -> str | None:
+        """The config.json that belongs to the weights, or stands alone."""
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Files of the index's kind that lie in its folder."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about the place."""
+
+    def open(self, file: str, /) -> AbstractContextManager[ByteSource]:
+        """One of the files."""
+
+
+def read(found: Found) -> Inventory:
+    """The tensors and the configuration of a model.
+
+    Of a configuration without weights the inventory has no tensors and the source's kind `config`: which tensors
+    it has, its blueprint says. Beside weights that can be read, a configuration that cannot is a warning.
+    """
+    if found.index is None and not found.weights:
+        return _config_alone(found)
+    config, warnings = _config_beside(found)
+    if found.index is None:
+        try:
+            row = _format_of(found)
+        except UnsupportedError as error:  # a pickle beside a config.json that says as much
+            if config is None or found.kind != "folder":
+                raise
+            said = f"counted from config.json, as {visible(found.weights[0], 64)} {error.message}"
+            return _config_alone(found)._replace(warnings=(*found.warnings, said))
+        inventory = _read_files(found, row)
+    else:
+        from .sharded import read as read_sharded
+
+        with found.open(found.index) as index:
+            inventory = read_sharded(index, found.open, beside=found.beside)
+    return inventory._replace(
+        name=found.name,
+        source=Source(found.kind, inventory.source.format, found.location),
+        config=config if config is not None else inventory.config,
+        warnings=(*found.warnings, *inventory.warnings, *warnings),
+    )
+
+
+def choose(source: ByteSource) -> Format:
+    """The row of FORMATS that reads `source`: by its first bytes, then by its name.
+
+    Raises the error that says what the file is, when no format of ours has it.
+    """
+    head = source.read(0, min(source.size, _HEAD_NBYTES))
+    for row in FORMATS.values():
+        if row.is_at(head):
+            return row
+    for row in FORMATS.values():
+        if source.name.lower().endswith(row.suffixes):
+            return row
+    from .recognise import refuse_foreign
+
+    refuse_foreign(source, "file of weights that numel reads")
+    message = "is in no format that numel reads"
+    hint = f"numel reads {', '.join(FORMATS)} and config.json"
+    raise UnsupportedError(message, path=visible_path(source.name, MAX_PATH_SHOWN), hint=hint)
+
+
+def _format_of(found: Found) -> Format:
+    """The format of the weights; only safetensors may lie in several files."""
+    with found.open(found.weights[0]) as source:
+        row = choose(source)
+        if len(found.weights) > 1 and row is not FORMATS["safetensors"]:
+            message = f"is one of {len(found.weights)} files without an index that numel reads"
+            raise UnsupportedError(message, path=visible_path(source.name, MAX_PATH_SHOWN))
+    return row
+
+
+def _read_files(found: Found, row: Format) -> Inventory:
+    if len(found.weights) > 1:
+        from .sharded import read_loose
+
+        return read_loose(found.weights, found.open, path=found.location)
+    with found.open(found.weights[0]) as source:
+        return row.load()(source)
+
+
+def _config_beside(found: Found) -> tuple[ModelConfig | None, tuple[str, ...]]:
+    """The configuration beside the weights, or None and why not."""
+    from .hf_config import read as read_config
+
+    if found.config is None:
+        return None, ()
+    try:
+        with found.open(found.config) as source:
+            return read_config(source), ()
+    except NumelError as error:
+        return None, (f"{visible(found.config, 64)} is not used: {error.message}",)
+
+
+def _config_alone(found: Found) -> Inventory:
+    from .hf_config import read as read_config
+
+    if found.config is None:
+        message = "holds neither weights nor a config.json"
+        raise NoModelError(message, path=visible_path(found.location, MAX_PATH_SHOWN))
+    with found.open(found.config) as source:
+        config = read_config(source)
+    return Inventory(
+        found.name, Source("config", "hf_config", found.location), (), config=config, warnings=found.warnings
+    )

@@ -1,0 +1,275 @@
+"""The exact way through a safetensors header: any JSON that the format allows, and for the rest what is wrong where.
+
+Two things are accepted with a warning, because safetensors' own reader takes them: white space before the first
+brace (the README wants `{` to be first; tensor.rs, test_whitespace_start_padded_header) and fields it does not know.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..core.dtypes import SAFETENSORS_DTYPES
+from ..core.visible import visible, visible_path
+from ..errors import CorruptFileError, UnsupportedError
+from .safetensors_rules import USIZE, Columns, nbytes_of, shown_name, shown_shape
+from .strict_json import MAX_DEPTH, MAX_PATH_SHOWN, Fault, refuse_lone_surrogates, skip_space, value_at
+
+if TYPE_CHECKING:
+    from ..core.dtypes import DType
+
+    Row = tuple[str, tuple[int, ...], DType, int]  # name, shape, dtype, begin
+
+MAX_ENTRY_NBYTES = 1 << 20  # of one tensor's description: a shape of 100,000 dimensions fits in
+MAX_METADATA_KEYS = 100_000
+_METADATA = "__metadata__"
+_FIELDS = ("dtype", "shape", "data_offsets")
+
+_SPACE = re.compile(rb"[ \t\n\r]*+")
+# The metadata where every writer puts it: first, and without objects inside.
+_METADATA_FIRST = re.compile(
+    rb'"__metadata__"[ \t\n\r]*+:[ \t\n\r]*+(\{(?:[^"{}]*+"[^"\\]*+(?:\\.[^"\\]*+)*+")*+[^"{}]*+\})', re.DOTALL
+)
+
+
+class ExactEntries:
+    """A place in a header, and what was met on the way to it.
+
+    `header` begins at byte `base` of the file, and `position` counts from the start of `header`.
+    """
+
+    def __init__(self, header: bytes, *, path: str, base: int) -> None:
+        self.header = header
+        self.base = base
+        self.position = 0
+        self.finished = False
+        self.metadata: dict[str, str] | None = None
+        self.end = 0  # of the values so far, while each tensor's begin where the one's before end; else -1
+        self._path = visible_path(path, MAX_PATH_SHOWN)
+        self._leading_space = False
+        self._unknown_fields: dict[str, str] = {}  # field → the first tensor that has it
+        self._shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._begin()
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about the header and harmless."""
+        found = []
+        if self._leading_space:
+            found.append("the header begins with white space instead of {")
+        if self._unknown_fields:
+            field, name = next(iter(self._unknown_fields.items()))
+            more = f", and {len(self._unknown_fields) - 1} more" if len(self._unknown_fields) > 1 else ""
+            found.append(f"the header has a field that the format does not know: {visible(field, 40)} of {shown_name(name)}{more}")
+        return tuple(found)
+
+    def entries(self, stop: int) -> Columns:
+        """The entries from `position` to the first that ends at byte `stop` or behind it; `position` moves on."""
+        start = self.position
+        text = self._text(start, min(len(self.header), stop + MAX_ENTRY_NBYTES))
+        n_wanted = stop - start if text.isascii() else len(self.header[start:stop].decode("utf-8", "ignore"))
+        rows: list[Row] = []
+        index = begun = 0
+        more = True
+        try:
+            while more and (index < n_wanted or not rows):
+                begun = skip_space(text, index)
+                name, value, index = _entry(text, begun)
+                self._take(name, value, rows)
+                index, more = _behind_entry(text, index)
+            refuse_lone_surrogates(text[:index])
+        except Fault as fault:
+            self._fail(fault, text, start, begun)
+        self.position = start + _nbytes(text[:index])
+        if not more:
+            self._finish()
+        names, shapes, dtypes, begins = zip(*rows, strict=True) if rows else ((), (), (), ())
+        return Columns(names, shapes, dtypes, begins, self.end)
+
+    def _begin(self) -> None:
+        """Move behind the opening brace and, if it comes first, the metadata."""
+        if self.header.startswith(b"\xef\xbb\xbf"):
+            self._fail_here("the header begins with a byte order mark (U+FEFF), which JSON does not allow")
+        self._skip_space()
+        self._leading_space = self.position > 0
+        if not self._takes(b"{"):
+            self._fail_here("the header is no JSON object: it does not begin with {")
+        self._skip_space()
+        first = _METADATA_FIRST.match(self.header, self.position)
+        if self._takes(b"}"):
+            self._finish()
+        elif first:
+            self._read_metadata(*first.span(1))
+            if self._takes(b"}"):
+                self._finish()
+            elif not self._takes(b","):
+                self._fail_here("the header is no valid JSON: expecting a comma or }")
+
+    def _read_metadata(self, start: int, stop: int) -> None:
+        """The object between these bytes. Of 100 MB of it there is never a third copy in memory."""
+        if self.header.count(b'"', start, stop) > 4 * MAX_METADATA_KEYS:
+            message = f"{_METADATA} has more than {MAX_METADATA_KEYS:,} keys"
+            raise UnsupportedError(message, path=self._path)
+        text = self._text(start, stop)
+        self.header, self.base, self.position = self.header[stop:], self.base + stop, 0
+        try:
+            refuse_lone_surrogates(text)
+            self._take_metadata(value_at(text, 0)[0])
+        except Fault as fault:
+            self._fail(fault, text, start - stop, 0)
+
+    def _skip_space(self) -> None:
+        match = _SPACE.match(self.header, self.position)
+        self.position = match.end() if match else self.position
+
+    def _takes(self, character: bytes) -> bool:
+        """Whether the next character that is no white space is this one; if so, `position` moves behind it."""
+        self._skip_space()
+        found = self.header.startswith(character, self.position)
+        self.position += found
+        return found
+
+    def _finish(self) -> None:
+        """Behind the closing brace, only white space may pad the header (README)."""
+        self._skip_space()
+        n = len(self.header) - self.position
+        if n:
+            self._fail_here(f"{n:,} bytes of the header stand behind the end of its JSON object")
+        self.finished = True
+
+    def _text(self, start: int, stop: int) -> str:
+        """These bytes as text; a character that is cut in two at the end is left to the next part."""
+        view = memoryview(self.header)
+        try:
+            return str(view[start:stop], "utf-8")
+        except UnicodeDecodeError as error:
+            if error.reason == "unexpected end of data" and stop < len(self.header):
+                return str(view[start : start + error.start], "utf-8")
+            self.position = start + error.start
+            self._fail_here(f"the header is not UTF-8: {error.reason}")
+
+    def _take(self, name: str, value: object, rows: list[Row]) -> None:
+        """Keep one entry of the header. Raises Fault without an index."""
+        if name == _METADATA:
+            self._take_metadata(value)
+            return
+        try:
+            fields = self._fields(name, value)
+            dtype = self._dtype(name, fields["dtype"])
+            shape = _naturals("shape", fields["shape"])
+            begin, end = _range(fields["data_offsets"])
+            nbytes = nbytes_of(shape, dtype)
+            if end - begin != nbytes:
+                taken = f"{dtype.name} {shown_shape(shape)} takes {nbytes:,}"
+                raise Fault(None, f"its range has {end - begin:,} bytes, and {taken}")
+        except Fault as fault:
+            raise Fault(None, f"tensor {shown_name(name)}: {fault.message}") from None
+        rows.append((name, self._shapes.setdefault(shape, shape), dtype, begin))
+        self.end = end if begin == self.end else -1
+
+    def _take_metadata(self, value: object) -> None:
+        """`__metadata__` maps texts to texts (README); tensor.rs refuses anything else as well, null excepted."""
+        if self.metadata is not None:
+            raise Fault(None, f"{_METADATA} stands twice in the header")
+        if not isinstance(value, dict):
+            raise Fault(None, f"{_METADATA} must be an object of texts, not {_kind(value)}")
+        for key, text in value.items():
+            if not isinstance(text, str):
+                raise Fault(None, f"{_METADATA}: {visible(key, 40)} must be a text, not {_kind(text)}")
+        self.metadata = value
+
+    def _fields(self, name: str, value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise Fault(None, f"must be an object with {', '.join(_FIELDS)}, not {_kind(value)}")
+        for field in _FIELDS:
+            if field not in value:
+                raise Fault(None, f"{field} is missing")
+        if len(value) > len(_FIELDS):
+            if _is_deeper(value, MAX_DEPTH - 1):
+                raise Fault(None, f"is nested more than {MAX_DEPTH} levels deep")
+            for field in value.keys() - set(_FIELDS):
+                self._unknown_fields.setdefault(field, name)
+        return value
+
+    def _dtype(self, name: str, value: object) -> DType:
+        if not isinstance(value, str):
+            raise Fault(None, f"dtype must be a text, not {_kind(value)}")
+        if value not in SAFETENSORS_DTYPES:
+            message = f"tensor {shown_name(name)}: dtype {visible(value, 40)} is none of the {len(SAFETENSORS_DTYPES)} known"
+            raise UnsupportedError(message, path=self._path)
+        return SAFETENSORS_DTYPES[value]
+
+    def _fail(self, fault: Fault, text: str, start: int, begun: int) -> NoReturn:
+        """Raises the error for a fault in `text`, which stands at byte `start`, or in its entry that begins at `begun`."""
+        is_cut = start >= 0 and start + _nbytes(text) < len(self.header)
+        if is_cut and (fault.index is None or fault.index >= len(text) or "unterminated" in fault.message):
+            fault = Fault(begun, f"an entry is longer than {MAX_ENTRY_NBYTES:,} bytes")
+        self.position = start + _nbytes(text[: begun if fault.index is None else fault.index])
+        message = fault.message
+        self._fail_here(f"the header {message}" if message.startswith("is ") else message)
+
+    def _fail_here(self, message: str) -> NoReturn:
+        raise CorruptFileError(message, path=self._path, offset=self.base + self.position) from None
+
+
+def _entry(text: str, index: int) -> tuple[str, object, int]:
+    """A key and its value, and the index behind them. Raises Fault."""
+    if text[index : index + 1] != '"':
+        raise Fault(index, "is no valid JSON: expecting a name in double quotes")
+    name, index = value_at(text, index)
+    index = skip_space(text, index)
+    if text[index : index + 1] != ":":
+        raise Fault(index, "is no valid JSON: expecting a colon")
+    value, index = value_at(text, skip_space(text, index + 1))
+    return name, value, index
+
+
+def _behind_entry(text: str, index: int) -> tuple[int, bool]:
+    """The index behind the comma or the closing brace, and whether it was a comma. Raises Fault."""
+    index = skip_space(text, index)
+    character = text[index : index + 1]
+    if character not in (",", "}"):
+        raise Fault(index, "is no valid JSON: expecting a comma or }")
+    return index + 1, character == ","
+
+
+def _naturals(field: str, value: object) -> tuple[int, ...]:
+    """The list of integers from 0 to 2^64 - 1 that a field must be. Raises Fault."""
+    if not isinstance(value, list):
+        raise Fault(None, f"{field} must be a list, not {_kind(value)}")
+    for number in value:
+        if type(number) is not int or not 0 <= number < USIZE:
+            raise Fault(None, f"{field} must hold integers from 0 to 2^64 - 1, not {_kind(number)}")
+    return tuple(value)
+
+
+def _range(value: object) -> tuple[int, int]:
+    numbers = _naturals("data_offsets", value)
+    if len(numbers) != 2 or numbers[0] > numbers[1]:
+        raise Fault(None, f"data_offsets must be [begin, end] with begin ≤ end, not {shown_shape(numbers)}")
+    return numbers[0], numbers[1]
+
+
+def _kind(value: object) -> str:
+    """A JSON value in a message: what it is, and a number itself."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, int | float):
+        return visible(str(value), 40)
+    return {str: "a text", list: "a list"}.get(type(value), "an object")
+
+
+def _is_deeper(value: object, limit: int) -> bool:
+    """Whether a value is nested more than `limit` levels deep."""
+    level = [value]
+    for _ in range(limit):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+    return any(isinstance(value, dict | list) for value in level)
+
+
+def _nbytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8"))

@@ -1,0 +1,217 @@
+"""Which tensors a model holds whose safetensors files an index lists (model.safetensors.index.json).
+
+Nobody has written the format down: the rules are what its readers rely on and what published files show. The index
+says which file holds which tensor; each file is a safetensors file like any other, and both must agree. What the
+index says beyond that (`total_size`) is advice: published ones are wrong in every way that there is.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from posixpath import basename
+from typing import TYPE_CHECKING, Any
+
+from ..core.tensors import Inventory, Source
+from ..core.visible import visible, visible_path
+from ..errors import CorruptFileError, NumelError, SourceError, UnsupportedError
+from .safetensors import Header, collector_paused, read_header
+from .safetensors_rules import shown_name
+from .safetensors_usual import Shapes
+from .strict_json import MAX_PATH_SHOWN, parse
+from .usual_index import UsualIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+
+    from ..core.bytes import ByteSource
+
+    OpenShard = Callable[[str], AbstractContextManager[ByteSource]]
+
+MAX_INDEX_NBYTES = 50_000_000
+MAX_PART_NBYTES = 255  # of a file's name on every common file system
+_SUFFIX = ".safetensors"
+_INDEX_SUFFIX = ".safetensors.index.json"
+_NUMBERED = re.compile(r"(.*)-(\d{3,6})-of-(\d{3,6})\.safetensors")
+_FORBIDDEN = re.compile(r"[\\:%?#\x00-\x1f\x7f-\x9f]")
+
+
+def read(index: ByteSource, open_shard: OpenShard, *, beside: Iterable[str] = ()) -> Inventory:
+    """All tensors of the files that `index` lists, file by file in the order of the files' names.
+
+    `open_shard` opens a file of the index's folder by its name; `beside` are those that lie there. Raises
+    CorruptFileError when a file is missing or says otherwise than the index, UnsupportedError when the files are no
+    safetensors.
+    """
+    raw = _index_bytes(index)
+    with collector_paused():
+        shards = Shards(open_shard, path=index.name)
+        document = shards.add_usual(UsualIndex(raw), beside)
+        if document is None:
+            shards = Shards(open_shard, path=index.name)
+            document = parse(raw, path=index.name)
+            shards.add_listed(document)
+        name = basename(index.name.replace("\\", "/")).removesuffix(_INDEX_SUFFIX)
+        inventory = shards.inventory(name, Source("file", "safetensors", index.name))
+    loose = sorted(set(beside) - shards.headers.keys())
+    warnings = (*_size_warnings(document, shards.nbytes), *inventory.warnings, *_loose_warnings(loose))
+    return inventory._replace(warnings=warnings)
+
+
+def read_loose(files: Iterable[str], open_shard: OpenShard, *, path: str) -> Inventory:
+    """All tensors of the `files` of a model that has no index; `path` is the folder. Raises as `read` does."""
+    with collector_paused():
+        shards = Shards(open_shard, path=path)
+        for file in sorted(files):
+            shards.add(file)
+        return shards.inventory(basename(path), Source("folder", "safetensors", path))
+
+
+class Shards:
+    """The files of one model, each read once; `path` (of the index or the folder) is for messages."""
+
+    def __init__(self, open_shard: OpenShard, *, path: str) -> None:
+        self.headers: dict[str, Header] = {}
+        self.names: set[str] = set()
+        self.nbytes = 0
+        self._unlisted: list[str] = []
+        self._open_shard = open_shard
+        self._path = visible_path(path, MAX_PATH_SHOWN)
+        self._shapes = Shapes()
+
+    def add(self, file: str) -> Header:
+        """Read the header of `file`. Raises CorruptFileError, UnsupportedError."""
+        self._check_name(file)
+        try:
+            with self._open_shard(file) as source:
+                header = read_header(source, file, self._shapes)
+        except SourceError as error:
+            message = f"needs the file {visible(file, 64)}: {error.message}"
+            raise CorruptFileError(message, path=self._path, hint="download the model again") from error
+        n_names = len(self.names) + len(header.names)
+        self.names.update(header.names)
+        if len(self.names) != n_names:
+            self._refuse_shared(file, header)
+        self.headers[file] = header
+        self.nbytes += header.nbytes
+        return header
+
+    def add_usual(self, index: UsualIndex, beside: Iterable[str]) -> dict[str, Any] | None:
+        """The index without its weight_map if that says just what the files `beside` it do, else None.
+
+        Which files they are is guessed from the first one's number; the exact way comes to the right ones, and to the
+        error that they deserve.
+        """
+        first = _NUMBERED.fullmatch(index.first_file)
+        if first is None or index.document is None:
+            return None
+        numbered = [match for match in map(_NUMBERED.fullmatch, beside) if match and match.group(1, 3) == first.group(1, 3)]
+        if len(numbered) != int(first[3]):
+            return None
+        try:
+            for match in numbered:
+                index.expect(self.add(match[0]).names, match[0])
+        except NumelError:
+            return None
+        return index.document if index.is_as_expected() else None
+
+    def add_listed(self, document: object) -> None:
+        """Read the files that the index lists. Raises CorruptFileError for the first entry that is not as it says."""
+        if not isinstance(document, dict) or not isinstance(document.get("weight_map"), dict):
+            hint = "an index maps each tensor's name to the file that holds it, under weight_map"
+            raise self._corrupt("is no index: it is no JSON object with an object weight_map", hint)
+        weight_map: dict[str, Any] = document["weight_map"]
+        if not weight_map:
+            raise self._corrupt("weight_map lists no tensors")
+        for name, file in weight_map.items():
+            if not isinstance(file, str):
+                raise self._corrupt(f"weight_map: the file of {shown_name(name)} must be given as a text")
+        for file in sorted(set(weight_map.values())):
+            self.add(file)
+        file_of = {name: file for file, header in self.headers.items() for name in header.names}
+        for name, file in weight_map.items():
+            found = file_of.pop(name, None)
+            if found != file:
+                where = f"it lies in {visible(found, 64)}" if found else "that does not hold it"
+                raise self._corrupt(f"weight_map puts tensor {shown_name(name)} into {visible(file, 64)}, and {where}")
+        self._unlisted = list(file_of)
+
+    def inventory(self, name: str, source: Source) -> Inventory:
+        """The tensors of all files read so far."""
+        headers = [self.headers[file] for file in sorted(self.headers)]
+        metadata: dict[str, str] = {}
+        for header in reversed(headers):
+            metadata |= header.metadata
+        tensors = tuple(chain.from_iterable([header.tensors for header in headers]))
+        return Inventory(name, source, tensors, metadata=metadata, warnings=tuple(self._warnings()))
+
+    def _warnings(self) -> Iterator[str]:
+        if self._unlisted:
+            more = f" and {len(self._unlisted) - 1:,} more" if len(self._unlisted) > 1 else ""
+            yield f"not in the index, but in its files and counted: {shown_name(self._unlisted[0])}{more}"
+        numbers = {int(match[3]) for match in map(_NUMBERED.fullmatch, self.headers) if match}
+        if numbers and numbers != {len(self.headers)}:
+            said = " or ".join(map(str, sorted(numbers)[:3]))
+            yield f"the names of the files speak of {said} files, and there are {len(self.headers)}"
+        for file in sorted(self.headers):
+            for warning in self.headers[file].warnings:
+                yield f"{visible(file, 64)}: {warning}"
+
+    def _check_name(self, file: str) -> None:
+        """A name from an index must stay in its folder, on every system and in an address of the hub as well.
+
+        The name is checked and not what it resolves to: the hub's own cache links its files to another folder.
+        """
+        parts = file.split("/")
+        if any(part in ("", ".", "..") for part in parts) or _FORBIDDEN.search(file):
+            raise self._corrupt(f"weight_map names {visible(file, 64)}, which is no plain name of a file in its folder")
+        if any(len(part.encode("utf-8")) > MAX_PART_NBYTES for part in parts):
+            raise self._corrupt(f"weight_map names a file of more than {MAX_PART_NBYTES} bytes: {visible(file, 64)}")
+        if not file.endswith(_SUFFIX):
+            message = f"weight_map names {visible(file, 64)}, which is no {_SUFFIX} file"
+            raise UnsupportedError(message, path=self._path, hint="save the model as safetensors, or give its config.json")
+
+    def _refuse_shared(self, file: str, header: Header) -> None:
+        for other, known in self.headers.items():
+            for name in set(header.names) & set(known.names):
+                files = f"{visible(other, 64)} and {visible(file, 64)}"
+                raise self._corrupt(f"tensor {shown_name(name)} lies in two files: {files}")
+
+    def _corrupt(self, message: str, hint: str | None = None) -> CorruptFileError:
+        return CorruptFileError(message, path=self._path, hint=hint)
+
+
+def _index_bytes(index: ByteSource) -> bytes:
+    """The index's text. Raises when it is something else, or too large to be meant."""
+    if index.size > MAX_INDEX_NBYTES:
+        message = f"has {index.size:,} bytes; an index of more than {MAX_INDEX_NBYTES:,} cannot be meant"
+        raise UnsupportedError(message, path=visible_path(index.name, MAX_PATH_SHOWN))
+    raw = index.read(0, index.size)
+    if not raw[:512].lstrip().startswith(b"{"):
+        from .recognise import refuse_foreign
+
+        refuse_foreign(index, "index of a sharded model", also="JSON text")
+    return raw
+
+
+def _size_warnings(document: dict[str, Any], nbytes: int) -> Iterator[str]:
+    """total_size should be the bytes of all tensors; published ones are floats, texts, or the sizes of the files."""
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict) or "total_size" not in metadata:
+        yield f"the index states no total_size; the tensors have {nbytes:,} bytes"
+        return
+    stated = metadata["total_size"]
+    if type(stated) is not int:
+        shown = visible(stated if isinstance(stated, str) else str(stated), 40)
+        yield f"the index states total_size as {shown}, which is no integer; the tensors have {nbytes:,} bytes"
+    elif stated != nbytes:
+        yield f"the index states a total_size of {stated:,} bytes, and the tensors have {nbytes:,}"
+
+
+def _loose_warnings(loose: list[str]) -> Iterator[str]:
+    """Files of the kind that the index does not list."""
+    for file in loose[:3]:
+        yield f"not in the index, and not read: {visible(file, 64)}"
+    if len(loose) > 3:
+        yield f"not in the index, and not read: {len(loose) - 3} more files"

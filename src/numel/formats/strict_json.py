@@ -1,0 +1,153 @@
+"""JSON as RFC 8259 has it, from files that nobody vouches for.
+
+The standard library's reader is lenient: it takes NaN, keys that stand twice and lone surrogates, and it ends in
+RecursionError or ValueError on deep nesting or long numbers. Here each of these is one line with its place.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import accumulate
+from json import JSONDecodeError, JSONDecoder
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..core.visible import visible, visible_path
+from ..errors import CorruptFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_DEPTH = 64
+MAX_DIGITS = 40
+MAX_PATH_SHOWN = 120
+
+_BOM = b"\xef\xbb\xbf"
+_SPACE = re.compile(r"[ \t\n\r]*+")
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = [1 if byte in b"[{" else -1 for byte in range(256)]
+# One escape at a time; the group is a surrogate that no partner follows.
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+
+
+class Fault(Exception):  # noqa: N818 - never leaves this package: whoever knows the file makes it a NumelError
+    """What is wrong with a text, and the index of the character where, if that is known."""
+
+    def __init__(self, index: int | None, message: str) -> None:
+        super().__init__(message)
+        self.index = index
+        self.message = message
+
+
+def parse(raw: bytes, *, path: str) -> Any:
+    """The value of the JSON text `raw`. Raises CorruptFileError with the byte where it goes wrong.
+
+    >>> parse(b'{"n_layer": 12}', path="config.json")
+    {'n_layer': 12}
+    >>> parse(b'{"n_layer": 12, "n_layer": 24}', path="config.json")
+    Traceback (most recent call last):
+    numel.errors.CorruptFileError: config.json: key n_layer stands twice in one object
+    """
+    text = decode(raw, path=path)
+    try:
+        if too_deep(raw):
+            raise Fault(None, f"is nested more than {MAX_DEPTH} levels deep")
+        refuse_lone_surrogates(text)
+        value, end = value_at(text, skip_space(text, 0))
+        end = skip_space(text, end)
+        if end != len(text):
+            raise Fault(end, "is no valid JSON: there is more text behind the end of the value")
+    except Fault as fault:
+        offset = None if fault.index is None else len(text[: fault.index].encode("utf-8"))
+        raise CorruptFileError(fault.message, path=visible_path(path, MAX_PATH_SHOWN), offset=offset) from None
+    return value
+
+
+def decode(raw: bytes, *, path: str) -> str:
+    """`raw` as text: strict UTF-8 without a byte order mark. Raises CorruptFileError."""
+    shown = visible_path(path, MAX_PATH_SHOWN)
+    if raw.startswith(_BOM):
+        message = "begins with a byte order mark (U+FEFF), which JSON does not allow"
+        raise CorruptFileError(message, path=shown, offset=0)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8: {error.reason}"
+        raise CorruptFileError(message, path=shown, offset=error.start) from None
+
+
+def skip_space(text: str, index: int) -> int:
+    """The index of the first character from `index` on that is no white space."""
+    match = _SPACE.match(text, index)
+    return match.end() if match else index
+
+
+def too_deep(raw: bytes) -> bool:
+    """Whether objects and lists are nested more than MAX_DEPTH deep; asked before any parser recurses."""
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return False
+    brackets = _STRING.sub(b"", raw).translate(None, _NOT_BRACKETS)
+    return any(depth > MAX_DEPTH for depth in accumulate(_STEP[byte] for byte in brackets))
+
+
+def refuse_lone_surrogates(text: str) -> None:
+    """Raises Fault when an escape like `\\ud800` stands without the other half of its character."""
+    if "\\u" not in text:
+        return
+    for escape in _ESCAPE.finditer(text):
+        if escape[1]:
+            raise Fault(escape.start(), f"the escape {visible(escape[0])} is half a character (a lone surrogate)")
+
+
+def value_at(text: str, index: int) -> tuple[Any, int]:
+    """The JSON value that begins at `index`, and the index behind it. Raises Fault."""
+    try:
+        return _raw_decode(text, index)
+    except JSONDecodeError as error:
+        what = error.msg[:1].lower() + error.msg[1:].removesuffix(" at").removesuffix(" starting")
+        raise Fault(error.pos, f"is no valid JSON: {what}") from None
+    except RecursionError:
+        raise Fault(index, f"is nested more than {MAX_DEPTH} levels deep") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise Fault(None, f"key {visible(key, 64)} stands twice in one object")
+            seen.add(key)
+    return found
+
+
+def _number(convert: Callable[[str], float]) -> Callable[[str], float]:
+    def checked(text: str) -> float:
+        if len(text) > MAX_DIGITS and sum(map(str.isdigit, text)) > MAX_DIGITS:
+            raise Fault(None, f"has a number of more than {MAX_DIGITS} digits: {text[:12]}…")
+        return convert(text)
+
+    return checked
+
+
+def _integer(text: str) -> float:
+    return int(text) if text != "-0" else -0.0  # as serde_json has it: no integer, so never a dimension
+
+
+def _real(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise Fault(None, f"has a number beyond the range of floats: {visible(text, 24)}")
+    return value
+
+
+def _constant(text: str) -> NoReturn:
+    raise Fault(None, f"is no valid JSON: {text} is no number")
+
+
+_raw_decode = JSONDecoder(
+    object_pairs_hook=_object, parse_int=_number(_integer), parse_float=_number(_real), parse_constant=_constant
+).raw_decode

@@ -1,0 +1,93 @@
+"""What a configuration adds to tensors that are really there: ties, buffers and formulas, and where the two disagree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from .blueprints.evaluate import evaluate
+from .blueprints.library import has_blueprint, load
+
+if TYPE_CHECKING:
+    from .blueprints.evaluate import Evaluation
+    from .core.config import ModelConfig
+    from .core.tensors import Inventory
+
+
+class _Match(NamedTuple):
+    """An evaluation whose names, with `old` at their beginning replaced by `new`, are those of the source."""
+
+    evaluation: Evaluation
+    old: str
+    new: str
+    n_found: int
+
+    def renamed(self, name: str) -> str:
+        return self.new + name.removeprefix(self.old) if name.startswith(self.old) else name
+
+
+def reconcile(inventory: Inventory, config: ModelConfig | None) -> Inventory:
+    """The stored tensors with what the blueprint of `config` says of them.
+
+    Names and shapes stay as they are stored: the file is the truth about what it holds. Where the blueprint describes
+    something else, its formulas are not taken over and a warning says what differs.
+    """
+    if config is None or not has_blueprint(config.model_type or ""):
+        return inventory._replace(config=config)
+    match = _best_match(inventory, config)
+    if match is None:
+        text = f"the config describes a {config.model_type} and none of the tensors is named like one"
+        return inventory._replace(config=config, warnings=(*inventory.warnings, text))
+    names = {t.name for t in inventory.tensors}
+    aliases = {match.renamed(a): match.renamed(t) for a, t in match.evaluation.aliases.items()}
+    buffers = {match.renamed(name) for name in match.evaluation.buffers} & names
+    differences = _differences(inventory, match, aliases)
+    return inventory._replace(
+        config=config,
+        aliases={**aliases, **inventory.aliases},
+        buffers=inventory.buffers | buffers,
+        formulas=() if differences else match.evaluation.formulas,
+        hyperparameters=match.evaluation.values,
+        warnings=(*inventory.warnings, *match.evaluation.warnings, *differences),
+    )
+
+
+def _best_match(inventory: Inventory, config: ModelConfig) -> _Match | None:
+    """The form of the blueprint that most of the stored names follow; None if none of them does.
+
+    The same weights are found with and without the base model's prefix (`transformer.h.0…` and `h.0…`), and with the
+    experts apart, as checkpoints have them, or stacked, as transformers holds them in memory.
+    """
+    names = {t.name for t in inventory.tensors}
+    blueprint = load(config.model_type or "")
+    prefix = blueprint.base + "." if blueprint.base else ""
+    best: _Match | None = None
+    for in_memory in (False, True):
+        evaluation = evaluate(blueprint, config, in_memory=in_memory)
+        for old, new in dict.fromkeys((("", ""), (prefix, ""), ("", prefix))):
+            match = _Match(evaluation, old, new, 0)
+            n_found = sum(match.renamed(t.name) in names for t in evaluation.tensors)
+            if n_found > (best.n_found if best else 0):
+                best = match._replace(n_found=n_found)
+            if best and best.n_found == len(evaluation.tensors):
+                return best
+    return best
+
+
+def _differences(inventory: Inventory, match: _Match, aliases: dict[str, str]) -> tuple[str, ...]:
+    """Where blueprint and source disagree, one sentence each; buffers and copies of tied tensors may be there or not."""
+    stored = {t.name: t.shape for t in inventory.tensors}
+    expected = {match.renamed(t.name): t.shape for t in match.evaluation.tensors}
+    buffers = {match.renamed(name) for name in match.evaluation.buffers}
+    said = []
+    missing = [name for name in expected if name not in stored and name not in buffers]
+    if missing:
+        said.append(f"the config describes {len(missing)} tensors that the source does not hold, the first is {missing[0]}")
+    changed = [name for name, shape in expected.items() if stored.get(name, shape) != shape]
+    if changed:
+        name = changed[0]
+        first = f"{name} is {list(stored[name])}, not {list(expected[name])}"
+        said.append(f"{len(changed)} tensors have another shape than the config describes, the first: {first}")
+    extra = [name for name in stored if name not in expected and name not in aliases]
+    if extra and len(extra) == len(stored):
+        said.append("the source holds nothing that the config describes")
+    return tuple(said)

@@ -1,0 +1,43 @@
+"""Name → plug-in, imported when it is used and not before; an unknown name gets near ones offered."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Plugin(NamedTuple):
+    """Where a plug-in lives ("module:attribute", or a module alone) and one line on what it does."""
+
+    target: str
+    help: str = ""
+
+    def load(self) -> Any:  # noqa: ANN401 - the caller knows which protocol its registry promises
+        """The plug-in itself; its heavy imports happen here."""
+        module, _, attribute = self.target.partition(":")
+        loaded = import_module(module)
+        return getattr(loaded, attribute) if attribute else loaded
+
+
+def find(registry: Mapping[str, Plugin], name: str, *, kind: str) -> Any:  # noqa: ANN401
+    """The plug-in called `name`, loaded. Raises UsageError that offers near names."""
+    if name not in registry:
+        message = f"no {kind} called {name!r}"
+        raise UsageError(message, hint=near_hint(name, registry))
+    return registry[name].load()
+
+
+def near_hint(name: str, known: Iterable[str]) -> str:
+    """ "did you mean a, b?", or the start of what there is."""
+    from difflib import get_close_matches  # only on the way to an error
+
+    names = list(known)
+    near = get_close_matches(name, names, n=3, cutoff=0.6)
+    if near:
+        return f"did you mean {', '.join(near)}?"
+    return f"there is {', '.join(names[:8])}" + (", …" if len(names) > 8 else "")

@@ -1,0 +1,370 @@
+r"""Which names mean which part of a Transformer: the field's naming habits, as ordered tables.
+
+A name is matched with a dot in front, without its leaf `weight` or `bias`, and with `{}` for the numbers of its
+layer and its expert: `transformer.h.3.attn.c_attn.weight` is matched as `.transformer.h.{}.attn.c_attn`. Other
+numbers stay, since they mean something (`fc1`, `w2`, the `1` of a Sequential).
+
+The first group whose gate matches says the component, then the first of its rows that matches says the part; the
+part `\1` is what the row's parentheses caught. The order carries the meaning: a norm inside an attention module is
+a norm, and a router's `gate` comes before the gate of a gated MLP.
+
+Sources: the module trees of transformers 5.23; llama.cpp's gguf-py/gguf/constants.py for the names under `blk.`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .core.parameters import Component
+
+
+class Group(NamedTuple):
+    """The names that `gate` finds belong to `component`; `parts` are its rows of (regex, part)."""
+
+    component: Component
+    gate: str
+    parts: tuple[tuple[str, str], ...]
+
+
+class Clue(NamedTuple):
+    """A `module` that holds a child named like `child` is matched as if the module were called `reads_as`."""
+
+    module: str
+    child: str
+    reads_as: str
+
+
+def either(*patterns: str) -> str:
+    """One regex that finds what any of `patterns` finds."""
+    return "|".join(patterns)
+
+
+# self_attn · attention · SelfAttention · EncDecAttention · rel_attn · attn_q: what attention is called
+ATTN = r"(?:[Aa]ttn|[Aa]ttention)"
+# up and down projections by number or by direction: fc1, linear_1, lin1, layer_1, dense1 · fc_in, linear_in
+FIRST, SECOND = r"(?:fc|lin|linear|layer|dense)_?(?:1(?!\d)|in)", r"(?:fc|lin|linear|layer|dense)_?(?:2|out)"
+
+RULES: tuple[Group, ...] = (
+    # ── Norms: before everything, since they sit inside everything ────────────────────────────────────────────────
+    Group(
+        Component.NORM,
+        either(
+            # ln_1 · bn2 · input_layernorm · layer_norm1.3 · qk_norm.temp; but not norm_attn_norm.attn.Wqkv
+            r"(?i:norm|[._]ln(?=[_\d.]|$)|[._]bn(?=[_\d.]|$))\w*(?:\.(?:\d+|\{\}))?(?:\.\w+)?$",
+            r"norm\w*\.mlp\.|visual_projection\.1$|_rms$",  # (a Sequential of a linear map and a norm)
+        ),
+        (
+            (r"norm\w*\.(?:mlp\.|W_)", "gate_mlp"),  # a small MLP computes the gain
+            (r"(?i)ada_?ln|adaln", "adaln"),  # modulated by a condition
+            (r"indexer|compressor", "in_indexer"),
+            (ATTN + r".*[._](?:q|k|v|kv|qk|query|key)_(?:\w+_)?(?:layer_?)?norm", "qk_norm"),  # kv_a_layernorm
+            (r"[._]head\.(?:layer_)?norm|predictions\.", "in_head"),
+            (r"\.head\.layernorm", "in_attention"),  # the attention that pools a picture
+            (r"embeddings?\.\w*[Nn]orm$|layernorm_embedding|embeddings?_layer_?norm|layer_norm_emb$", "in_embedding"),
+            (r"embed_norm|embd_norm|emb_ln", "in_embedding"),
+            (r"linear_attn", "in_linear_attention"),
+            (r"(?:mamba|mixer|ssm)[._]\w*norm", "in_ssm"),
+            (ATTN + r"\.output\.", "in_attention_output"),  # BERT's, after the residual connection
+            (r"bottleneck\.\w+\.LayerNorm|cross_attention\.layernorm$|_before_", "block"),
+            (ATTN + r"\.(?:\w+\.)*\w*(?:[Nn]orm|ln)|norm_attn_norm\.", "in_attention"),
+            (r"timm_model\.blocks\.\{\}\.\d+\.norm$", "in_attention"),  # MobileNetV5: only its attention has one
+            (r"encoder\.block\.\{\}\.layer\.0\.|decoder\.block\.\{\}\.layer\.[01]\.", "in_attention"),  # T5
+            (r"\.(?:output|intermediate)(?:_query|\.bottleneck)?\.LayerNorm$", "in_mlp"),
+            (r"(?:mlp|ff\d?|ffn|ffw\w*|feed_forward\w*)\.(?:\w+\.)*\w*norm", "in_mlp"),
+            (r"timm_model.*bn\d?$", "model_level"),
+            (r"\{\}\.|conv_\d\.", "block"),  # input_layernorm · ln_1: somewhere in a layer
+            (r"", "model_level"),  # ln_f · model.norm
+        ),
+    ),
+    # ── What scales or mixes the residual stream ──────────────────────────────────────────────────────────────────
+    Group(
+        Component.RESIDUAL,
+        either(
+            r"altup|laurel|hyper_connection|[._]hc[._]|_hc\.|attn_res\.|_input\.query$",  # several streams
+            r"layer_?scale|\.ls_?\d|\.lambda_\d$|lambdas$|(?<!norm\.)gamma$",
+            r"residual(?!_vector|_conv)|_attn_\w+_gate$|hidden_states_(?:scale|bias)$",
+        ),
+        (
+            (r"altup|laurel|hyper|_hc\.|hc_|attn_res|query$|layer_?scale\w*\.", "mixing"),
+            (r"hidden_states|residual_scale\.", "mixing"),
+            (r"", "scale"),
+        ),
+    ),
+    # ── What no module of a known kind owns ───────────────────────────────────────────────────────────────────────
+    Group(
+        Component.OTHER,
+        r"bottleneck\.input\.dense$|model\.proj$|encoder\.(?:input_linear|out|out_mid)$|z_[A-Z]_init$|logit_scale",
+        (
+            (r"\{\}\.", "layer_direct"),
+            (r"", "model_direct"),
+        ),
+    ),
+    # ── Small trained additions to a frozen model ─────────────────────────────────────────────────────────────────
+    Group(
+        Component.ADAPTER,
+        r"lora_|adapter_modules|adapter\.(?:fc|linear|conv|proj|up|down)\w*$",
+        (
+            (r"\.(lora_[a-zA-Z]+)", r"\1"),
+            (r"", "adapter"),
+        ),
+    ),
+    # ── Mixtures of experts ───────────────────────────────────────────────────────────────────────────────────────
+    Group(
+        Component.ATTENTION,  # JetMoE mixes attention heads as well
+        r"attention\.experts(?:\.\w+put_linear)?$",
+        (
+            (r"experts\.", "moa_experts"),
+            (r"", "other"),
+        ),
+    ),
+    Group(
+        Component.MOE,
+        either(
+            r"experts(?:[._]|$)|[._]expert_\d|shared_expert|shared_mlp|moe|\.mlp(?:\.\w+put_linear)?$",
+            r"router|(?:mlp|mixer|feed_forward|ffn|layers\.\{\})\.gate(?:\.|$)|expert_bias",
+            r"_exps|_shexp|gate_inp|exp_probs",  # GGUF
+            r"mlp\.(?:(?:up|down)_embed|keys)$",  # Doge: experts are rows of a table
+        ),
+        (
+            (r"shared_expert_gate|gate_inp_shexp", "shared_expert_gate"),
+            (r"shared_(?:expert|mlp)|_shexp", "shared_expert"),
+            (r"latent", "latent_proj"),
+            (r"router|\.gate(?:\.|$)|gate_inp|expert_bias|correction_bias|exp_probs|keys$", "router"),
+            (r"", "experts"),
+        ),
+    ),
+    # ── From the width of one tower to the width of another, or of two streams to one ─────────────────────────────
+    Group(
+        Component.PROJECTOR,
+        either(
+            r"(?:(?<!vocab_)projector|connector|aligner|merger|resampler|embed_(?:vision|audio))(?:\.|$)(?!.*\{\})",
+            r"eh_proj$|mtp\.fc$|mtp\.\w*proj$",
+        ),
+        (
+            (r"eh_proj$|mtp\.", "mtp"),  # hidden state and next token's embedding, side by side
+            (r"", "multimodal"),
+        ),
+    ),
+    # ── State-space, linear-attention and recurrent layers: a part is called as its module's child is ─────────────
+    Group(
+        Component.SSM,
+        r"mamba\.|mixer\.(?:A_log|D|conv1d|dt_\w+|in_proj|out_proj|x_proj)|ssm_|(?:^|model)\.layers\.\{\}\.linear$",
+        (
+            (r"(?:mamba|mixer)\.(\w+)", r"\1"),
+            (r"ssm_(\w+)", r"\1"),  # GGUF
+            (r"", "hybrid_linear"),  # Zamba: from its shared block back to the stream
+        ),
+    ),
+    Group(
+        Component.LINEAR_ATTENTION,
+        either(
+            r"linear_attn\.",
+            r"(?:self_attn|attention)\.(?:[qkv]_conv1d|A_log|dt_bias|forget_gate|output_gate|[bf]_proj|[fg]_[ab]_proj)",
+        ),
+        ((r"(?:_attn|attention)\.(\w+)", r"\1"),),
+    ),
+    Group(
+        Component.RECURRENT,
+        r"mlstm_layer\.|time_mix\.|\.lstm\.|rg_lru|temporal_block\.(?:linear|conv)|attention\.(?:time_\w+|receptance)$",
+        ((r"(?:mlstm_layer|time_mix|lstm|attention|temporal_block)\.(\w+)", r"\1"),),
+    ),
+    # ── Convolutions; those of attention and of embeddings come below ─────────────────────────────────────────────
+    Group(
+        Component.CONV,
+        either(
+            r"sconv|lconv|_convolution\.|conv_module|(?<!embed)\.conv\.|\.(?:conv|dw|pw)\w*\.conv$|conv_(?:exp|pwl)$",
+            r"audio_tower\.(?:\w+\.)?conv\w*$|subsampl\w+\.(?:conv|layers)|down_conv|(?:attn|residual)_conv$",
+            r"key_conv_attn|upsampler|timestamp_head",
+        ),
+        (
+            (r"sconv|_convolution|\.layers\.\{\}\.conv\.(?:conv|in_proj|out_proj)$", "short_conv"),  # in a text layer
+            (r"upsampler$|timestamp_head", "unnamed"),
+            (r"", "conv"),
+        ),
+    ),
+    # ── What turns the last hidden state into an answer ───────────────────────────────────────────────────────────
+    Group(
+        Component.HEAD,
+        either(
+            r"lm_heads?(?:\.|$)|predictions|pred_layer|lm_loss|vocab_(?:projector|transform)|unembed$",
+            r"^\.(?:head|decoder|output|embed_out|proj_out|logits_dense|score|fc|cls)$|^\.head\.\w+$",
+            r"decoder\.output_projection$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
+            r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs",
+        ),
+        (
+            (r"head\.(?:attention|probe)", "pooling"),
+            (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
+            (r"pooler|classifier\.", "transform"),
+            (r"classifier|score|seq_relationship|qa_outputs|diffusion|^\.(?:fc|cls)$", "task"),
+            (r"", "lm_head"),
+        ),
+    ),
+    # ── Embeddings that another word in their name would hide ─────────────────────────────────────────────────────
+    Group(
+        Component.EMBEDDING,
+        either(
+            r"per_layer|embeddings?\.\w+",
+            r"embeddings?_proj|embedding_hidden_mapping|embedder\.projection|project_(?:in|out)$",
+            r"(?<!relative_)position_bias\.relative|relative_position_embedding|rel_embeddings|pos_conv_embed",
+            r"patch_embed|vision_embed|_embed\.encoder\.embed\.|spec_embed",
+            r"input_proj_linear|feature_projection|subsampl\w+\.linear",
+        ),
+        (
+            (r"per_layer$", "per_layer"),  # Gemma 3n: one more table for each layer
+            (r"per_layer", "per_layer_proj"),
+            (r"position|pos_emb|pos_conv|rel_emb", "position"),
+            (r"patch|vision_embed|input_proj|feature|subsampl|embed\.(?:conv|out)", "patch_or_feature"),
+            (r"token_type|segment", "token_type"),
+            (r"proj|transformation|_mapping|map_inputs", "proj"),  # embeddings narrower than the model
+            (r"class_emb|spec_emb|_tokens?$", "special"),
+            (r"", "token"),
+        ),
+    ),
+    # ── Attention ─────────────────────────────────────────────────────────────────────────────────────────────────
+    Group(
+        Component.ATTENTION,
+        either(
+            ATTN + r"(?!.*\.mlp\.)|self_att\.|qkv",
+            r"[._][qkvo]_(?:proj|lin)|out_lin|\.to_(?:q|k|v|kv|qkv|out)$|\.\{\}\.w(?:q|k|v|o|qkv)$",
+            r"sub_layer\.(?:(?:query|key|value)_net|out_projection)$",  # NeMo
+        ),
+        (
+            (r"indexer|compressor", "indexer"),  # which keys a sparse attention looks at
+            (r"sink|softmax_offset", "sink"),
+            (r"relative_(?:attention|position)_bias|rel_logits|rel_pos_emb|attn_rel_b", "rel_pos_bias"),  # T5's table
+            (r"rel_attn_embed|distance_emb", "rel_pos_bias"),
+            (r"r_(?:proj|kernel)|rel_l2|rel_pos|relative_pos|linear_pos|r_[rsw]_bias|bias_[uv]$|seg_embed", "rel_pos"),
+            (r"\.conv$|conv_qk|timm_model.*\.proj$", "conv"),
+            (r"(?:qkv(?:_proj)?|query_key(?:_value)?|c_attn|in_proj(?:_weight|_bias)?)$", "qkv"),
+            (r"q_gate_proj|q_[ab](?:_proj)?$|\.wkv$|\bkv_(?:[ab]_)?proj|attn_kv_[ab]", "latent"),  # MLA
+            (r"gate_(?:proj|bias)|linear_gate|g_proj|exclusive|attn_gate", "gate"),
+            (r"[._](?:q|query|[wW]q|linear_q|project_q)(?:_proj|_lin|_bias|_global|_l2_clip|_head|_net)?(?:\.|$)", "q"),
+            (r"[._](?:k|key|[wW]k|linear_k|project_k)(?:_proj|_lin|_bias|_global|_head|_net)?(?:\.|$)", "k"),
+            (r"[._](?:v|value|[wW]v|linear_v|project_v)(?:_proj|_lin|_bias|_global|_head|_net)?(?:_\w+)?(?:\.|$)", "v"),
+            (r"[._](?:o|out|output|[wW]o|linear_out|to_out)(?:_lin|(?:_[ab])?(?:_proj\w*)?)(?:\.|$)", "o"),
+            (r"attention_out|dense|c_proj|\.(?:proj|post|post_proj)$|post_attention\.|linear_proj$", "o"),
+            (r"\.A$|dt_proj|per_dim_scale|lambda", "scale"),
+            (r"", "other"),
+        ),
+    ),
+    # ── MLPs ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    Group(
+        Component.MLP,
+        either(
+            r"mlp|ffn|ffw|\.ff\d?\.|feed_forward|fc\d?$|lin(?:ear)?[12]$|(?:up|down|gate)_proj$",
+            r"intermediate|[Dd]ense|\{\}\.output\.",  # BERT's layer.output.dense is the way down
+        ),
+        (
+            (r"act_fn", "activation"),
+            (r"gate_up|up_gate_proj|\.Wi$", "gate_up"),
+            (r"output_dense", "down"),
+            (r"proj_up_gate|fc12", "gate"),
+            (r"up_proj|proj_up|c_fc|h_to_4h|intermediate|feed_forward\.dense|\.wi$|wi_1|w3$|ffn_up|" + FIRST, "up"),
+            (r"down_proj|proj_down|c_proj|4h_to_h|\.[wW]o$|w2$|w_out|output|ffn_down|" + SECOND, "down"),
+            (r"gate|wi_0|w1$", "gate"),
+            (r"albert\w*\.[\d{}]+\.ffn$", "up"),
+            (r"", "other"),
+        ),
+    ),
+    # ── Between towers, where the name has no other word ──────────────────────────────────────────────────────────
+    Group(
+        Component.PROJECTOR,
+        either(
+            r"projector|connector|aligner|merger|resampler|(?:image|audio)_embed\.",
+            r"(?:image|vision|visual|audio|text|language)_proj",
+        ),
+        ((r"", "multimodal"),),
+    ),
+    # ── Embeddings ────────────────────────────────────────────────────────────────────────────────────────────────
+    Group(
+        Component.EMBEDDING,
+        r"embed|embd|wte|wpe|emb$|shared$|token_types$|^\.(?:transformer\.)?w$|latents|patchif|_tokens?$|newline",
+        (
+            (r"position|wpe|pos_emb|\.pe_", "position"),
+            (r"type|segment", "token_type"),
+            (r"mask_emb|(?<!embed)_tokens?$|newline", "special"),
+            (r"", "token"),
+        ),
+    ),
+    Group(Component.CONV, r"conv|downsampl|squeeze_excite|stem", ((r"", "conv"),)),
+    Group(Component.ROTARY, r"rotary|rope", ((r"", "rotary"),)),
+)
+
+# Hybrid models give two kinds of layers the same names; a child of the module tells them apart.
+CLUES: tuple[Clue, ...] = (
+    # Kimi, Bailing and MiniMax call their linear attention `self_attn` too, projections and all
+    Clue("self_attn|attention", "A_log|dt_bias|[qkv]_conv1d|forget_gate|output_gate", reads_as="linear_attn"),
+    # RWKV calls its recurrence `attention`
+    Clue("attention", "receptance|time_decay", reads_as="time_mix"),
+    # the flash-attn family calls every token mixer `mixer`
+    Clue("mixer", "Wqkv", reads_as="self_attn"),
+)
+
+# What a leaf is: (regex on the name, role); the first that matches.
+ROLES: tuple[tuple[str, str], ...] = (
+    (r"\.weight$", "weight"),
+    (r"\.bias$", "bias"),
+    # quantisation: FP8 and compressed-tensors · GPTQ, AWQ and MLX · bitsandbytes · MXFP4
+    (r"\.(?:weight|input|output|[kv])_(?:global_)?scale(?:_inv|_\d)?$|\.weight_zero_point$", "scale"),
+    (r"\.(?:scales|biases|qzeros|SCB)$|\.(?:nested_)?(?:absmax|quant_map)$|\.quant_state\.\w+$|_proj_scales$", "scale"),
+    (r"\.beta$|\.time_first$|bias[^.]*$", "bias"),  # RWKV's time_first is added, LayerNorm's β was `beta`
+    (r"", "weight"),
+)
+
+# What stands behind the module's name; without it the name is matched.
+LEAF = either(
+    r"(?:\.base_layer)?(?:\.(?:weight|bias))(?:\.(?:(?:nested_)?(?:absmax|quant_map)|quant_state\.\w+))?$",
+    r"\.(?:(?:weight|input|output)_(?:global_)?scale\w*|[kv]_scale|weight_(?:zero_point|packed|shape|[gv]))$",
+    r"\.(?:qweight|qzeros|scales|biases|g_idx|SCB)$|(?<=_proj)_(?:blocks|scales)$",
+    r"\.parametrizations\.\w+\.original\d?$",
+    r"(?i:(?<=norm)\.(?:gamma|beta)$)",
+)
+
+# Which tower: (regex on the name, tower); the first that matches, else "main".
+TOWERS: tuple[tuple[str, str], ...] = (
+    (r"vision|visual|image|img|(?:^|\.)vit\.|^v\.", "vision"),
+    (r"audio|speech|^a\.", "audio"),
+    (r"^(?:(?!(?:text_)?decoder\.|dec\.)[^.]+\.)*(?:(?:text_)?encoder|enc)\.", "encoder"),
+    (r"(?:^|\.)(?:(?:text_)?decoder|dec)\.", "decoder"),
+)
+
+# The number of a layer stands behind the name of a list of layers, the first one counts; an expert's behind `experts`.
+LAYER = (
+    r"(?:^|\.)(?:\w*(?:layers?|blocks?|stages?|groups?|attends)|h|blk|encoders|decoders|conformer"
+    r"|attentions|ffns|layer_norm\d)\.([0-9]{1,9}|\{\})(?=\.|$)"  # (XLM and Flaubert number these)
+)
+EXPERT = r"(?<!shared_)experts?[._](?:expert_)?([0-9]{1,9}|\{\})(?=\.|$)"
+
+# What a file may hold beside parameters: (regex on the name, part). Masks, tables and statistics that no one trains;
+# none of them is called weight or bias but those below the table.
+BUFFERS: tuple[tuple[str, str], ...] = (
+    (r"\.masked_bias$|\.causal_mask$", "causal_mask"),
+    (r"(?:^|\.)(?:(?:original_)?inv_freq|rope_freqs|freqs_cis|(?:sin|cos)_cached)$", "rotary"),
+    (r"(?:^|\.)(?:position_ids|token_type_ids)$", "position_ids"),
+    (r"\.(?:running_mean|running_var|num_batches_tracked)$", "running_stats"),
+    (r"(?:^|\.)final_logits_bias$", "logits_bias"),
+    (r"\.(?:slope_rate|(?:query|key|diagonal)_decay)$", "decay"),
+    (r"\.(?:global_mean|global_invstd)$", "feature_stats"),
+    (r"\.codebook\.(?:cluster_\w+|embed_avg|embed_sum|inited|initialized)$", "codebook_stats"),
+    (r"\.(?:act|fc)_scaling_factor$|\.x_m(?:in|ax)$|_integer$|\.(?:input|output)_m(?:in|ax)$", "quantisation_range"),
+    (r"\.act_fn\.(?:beta|eps)$|\.layer_scalar$", "constant"),
+    (r"(?:_index|_ids|_idxs?|\.g_idx|2eid|\.weight_shape)$", "index"),
+)
+# GGUF: the factors by which a long context turns slower.
+ROTARY_WEIGHT = r"(?:^|\.)rope_freqs\.weight$"
+# A causal mask of early GPT-2, GPT-Neo and GPT-J files, if it is square; a 1-D `attn.bias` is a parameter.
+CAUSAL_MASK = r"(?:^|\.)(?:attn|attention)\.bias$"
+# DeepSeek-V3 balances its experts by a bias that no gradient reaches: a buffer of the router …
+ROUTER_BIAS = r"correction_bias$|expert_bias$|balancing_biases$|exp_probs_b(?:\.bias)?$"
+# … and a parameter in these names and model types (as transformers 5.23 registers them).
+TRAINED_ROUTER_BIAS = r"moe_statics\.|\.mlp\.expert_bias$"
+TRAINED_ROUTER_BIAS_TYPES = frozenset({"afmoe", "ernie4_5_moe", "ernie4_5_vl_moe", "laguna"})
+
+# The original study's rule: a substring anywhere in the name, the first that is found.
+STUDY_RULES: tuple[tuple[tuple[str, ...], Component], ...] = (
+    (("attn", "attention"), Component.ATTENTION),
+    (("mlp", "fc"), Component.MLP),
+    (("ln",), Component.NORM),
+)
+# It knows three components. Held against it leniently: experts count as MLP and linear attention as attention.
+LENIENT = {Component.MOE: Component.MLP, Component.LINEAR_ATTENTION: Component.ATTENTION}

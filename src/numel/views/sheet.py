@@ -1,0 +1,100 @@
+"""What do all kinds of charts share? The drawing area in points, text that is only text, sizes and inks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..core.report import Chart, Unit
+from ..units import format_value, magnitude
+from .layout import shorten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..translate import Translator
+
+INK = "#1b1b1f"  # text; a page puts its own colour in its place
+FAINT = "#8a8a90"  # axes, hairlines
+EDGE = "#fefefe"  # between the parts of a bar: the page shows through
+TITLE, NORMAL, SMALL = 12.0, 9.5, 8.5  # font sizes in points
+_SHORT, _LONGEST = 16, 30  # characters of a category's name: on one line, and on any
+
+
+class Margins(NamedTuple):
+    """What a chart needs around its drawing area, and how high that is: points."""
+
+    left: float
+    right: float
+    above: float
+    below: float
+    body: float
+
+
+class Sheet(NamedTuple):
+    """A chart on its way to the Axes; `width` and `height` are those of the drawing area in points."""
+
+    chart: Chart
+    translate: Translator
+    ax: Axes
+    width: float
+    height: float
+
+    def write(self, x: float, y: float, text: str, **style: Any) -> None:
+        """Text in data coordinates. `parse_math` is off: a dollar sign in a model's name is a dollar sign."""
+        self.ax.text(x, y, text, parse_math=False, **{"color": INK, "fontsize": NORMAL, **style})
+
+    def hairline(self, start: tuple[float, float], end: tuple[float, float], color: str = FAINT) -> None:
+        """A thin line from a part of the chart to its label."""
+        self.ax.plot([start[0], end[0]], [start[1], end[1]], color=color, linewidth=0.7, clip_on=False)
+
+
+def sheet_of(chart: Chart, translate: Translator, ax: Axes) -> Sheet:
+    """The Axes, bare, with their size as it is now."""
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    ax.tick_params(length=0, labelsize=NORMAL, colors=INK)
+    figure = ax.get_figure(root=True)
+    inches = figure.get_size_inches() if figure is not None else (6.4, 4.8)
+    place = ax.get_position()
+    return Sheet(chart, translate, ax, float(inches[0]) * 72 * place.width, float(inches[1]) * 72 * place.height)
+
+
+def category_names(chart: Chart) -> list[str]:
+    """The categories as labels: escaped, on two lines from a slash on where that helps, and no longer than a label may be.
+
+    >>> from numel.core.report import ChartKind, Text
+    >>> names = ("gpt2", "meta-llama/Llama-3.2-1B")
+    >>> category_names(Chart("share", Text(""), ChartKind.STACKED, names, (), Text("")))
+    ['gpt2', 'meta-llama/\\nLlama-3.2-1B']
+    """
+    return [_label(format_value(name, Unit.NAME)) for name in chart.categories]
+
+
+def _label(name: str) -> str:
+    owner, slash, rest = name.rpartition("/")
+    if not slash or len(name) <= _SHORT:
+        return shorten(name, _LONGEST)
+    return f"{shorten(owner + slash, _LONGEST)}\n{shorten(rest, _LONGEST)}"
+
+
+def shown(chart: Chart, translate: Translator, value: float | None) -> str:
+    """One of the chart's values as text."""
+    return translate.cell(value, chart.y_unit)
+
+
+def highest(chart: Chart) -> float:
+    """The largest value; 1 where there is none."""
+    return max((magnitude(v) for series in chart.series for v in series.values), default=0.0) or 1.0
+
+
+def value_axis(sheet: Sheet) -> None:
+    """A few round values at the left."""
+    sheet.ax.tick_params(axis="y", labelsize=SMALL, colors=FAINT)
+    if sheet.chart.y_unit not in (Unit.SHARE, Unit.SMALL_SHARE):
+        return
+    top = highest(sheet.chart)
+    step = next((s for s in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2) if top / s <= 5), 0.25)
+    percents = [step * k * 100 for k in range(int(top / step + 1e-9) + 1)]
+    labels = [f"{percent:g}".replace(".", "," if sheet.translate.lang == "vi" else ".") for percent in percents]
+    sign = " %" if sheet.translate.lang == "vi" else "%"
+    sheet.ax.set_yticks([percent / 100 for percent in percents], [label + sign for label in labels])

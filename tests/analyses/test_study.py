@@ -1,0 +1,66 @@
+"""The audit of the original study: verdicts and numbers that were known before this program was written."""
+
+import numel
+
+SIZES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
+
+
+def audit():
+    return {claim["id"]: claim for claim in numel.compare(*SIZES).report("study").data["claims"]}
+
+
+def test_every_claim_has_its_verdict():
+    assert {id_: claim["verdict"] for id_, claim in audit().items()} == {
+        "shares-small": "right",
+        "shares-medium": "right",
+        "shares-large": "right",
+        "shares-xl": "right",
+        "bars": "incomplete",
+        "twice": "right",
+        "largest": "right",
+        "rising": "right",
+        "embedding-fixed": "wrong",
+        "embedding-once": "incomplete",
+        "linear": "wrong",
+        "norm-count": "wrong",
+        "norm-share": "wrong",
+        "gamma-beta": "right",
+        "norm-formula": "incomplete",
+        "substrings": "incomplete",
+        "optimal": "incomplete",
+    }
+
+
+def test_embeddings_grow():
+    """(50257 + 1024) · n_embd."""
+    evidence = audit()["embedding-fixed"]["evidence"]
+    assert evidence["embedding"] == [51_281 * d for d in (768, 1024, 1280, 1600)]
+    assert evidence["embedding"][0] == 39_383_808
+    assert evidence["embedding"][-1] == 82_049_600
+
+
+def test_layer_norm_is_neither_that_few_nor_that_small():
+    claims = audit()
+    assert claims["norm-count"]["evidence"]["norm"] == [38_400, 100_352, 186_880, 310_400]
+    shares = claims["norm-share"]["evidence"]["norm_share"]
+    assert [round(100 * s, 4) for s in shares] == [0.0309, 0.0283, 0.0241, 0.0199]
+
+
+def test_the_mlp_is_just_less_than_twice_the_attention():
+    ratios = audit()["twice"]["evidence"]["ratio"]
+    assert [round(r, 4) for r in ratios] == [1.9990, 1.9993, 1.9994, 1.9995]
+
+
+def test_the_studys_rule_misses_norms_beyond_gpt2():
+    beyond = {m["model"]: m for m in audit()["substrings"]["evidence"]["beyond"]}
+    llama = beyond["meta-llama/Llama-3.2-1B"]
+    assert llama["norm_found"] == 0  # "ln" is no part of "layernorm" or "norm"
+    assert any("post_attention_layernorm" in name for name in llama["examples"])
+    assert beyond["google-bert/bert-base-uncased"]["share"] > 0.5  # intermediate.dense and output.dense are left out
+    assert beyond["mistralai/Mixtral-8x22B-v0.1"]["share"] > 0.9  # so are experts called w1, w2, w3
+
+
+def test_other_models_get_a_study_without_the_audit():
+    report = numel.compare("facebook/opt-125m", "facebook/opt-2.7b").report("study")
+    assert report.data["claims"] == []
+    assert any("move with size" in section.title.template for section in report.blocks)

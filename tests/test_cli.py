@@ -1,0 +1,157 @@
+"""The command line as a newcomer uses it: right words and wrong ones."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from numel.cli import main
+
+SIZES = ["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"]
+
+
+def run(capsys, *words):
+    code = main(list(words))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_a_bare_name_is_shown(capsys):
+    assert run(capsys, "gpt2") == run(capsys, "show", "gpt2")
+
+
+@pytest.mark.parametrize("by", ["component", "part", "layer", "tensor", "dtype", "role", "layer,part"])
+def test_every_grouping_sums_to_the_published_total(capsys, by):
+    code, out, _ = run(capsys, "gpt2", "--by", by, "--json")
+    (model,) = json.loads(out)["models"]
+    assert code == 0
+    assert model["counts"]["total"] == 124_439_808
+    assert sum(group["numel"] for group in model["groups"]) == 124_439_808
+
+
+def test_json_keeps_its_contract(capsys):
+    _, out, _ = run(capsys, "gpt2", "--json")
+    answer = json.loads(out)
+    assert answer["schema"] == "numel/1"
+    assert answer["command"] == "show"
+    assert any("lm_head.weight" in sentence for sentence in answer["assumptions"])
+    assert answer["models"][0]["model_type"] == "gpt2"
+    assert set(answer["models"][0]["counts"]) == {
+        "total", "non_embedding", "active", "active_without_input_embedding", "stored",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["show", "norms", "scaling", "explain", "study"])
+@pytest.mark.parametrize("form", ["terminal", "json", "csv", "markdown", "html"])
+@pytest.mark.parametrize("lang", ["en", "vi"])
+def test_every_command_answers_in_every_form_and_language(capsys, command, form, lang):
+    code, out, err = run(capsys, command, "gpt2", "gpt2-medium", "--format", form, "--lang", lang)
+    assert code == 0
+    assert err == ""
+    assert "gpt2-medium" in out
+    assert "\x1b" not in out
+
+
+def test_json_is_the_same_in_every_language(capsys):
+    english = run(capsys, "study", *SIZES, "--json")
+    vietnamese = run(capsys, "study", *SIZES, "--json", "--lang", "vi")
+    assert english == vietnamese
+
+
+def test_vietnamese_numbers_are_written_as_in_vietnam(capsys):
+    _, out, _ = run(capsys, "gpt2", "--lang", "vi")
+    assert "124.439.808" in out
+    assert "22,8 %" in out
+
+
+def test_a_last_word_chooses_what_to_explain(capsys):
+    _, out, _ = run(capsys, "explain", "gpt2", "attention")
+    assert "12 × (768·2304 + 2304 + 768·768 + 768) = 28,348,416" in out
+    assert "wpe" not in out.split("How it was counted")[0]
+
+
+def test_models_can_be_filtered(capsys):
+    _, out, _ = run(capsys, "models", "gpt2", "--json")
+    assert [m["id"] for m in json.loads(out)["models"]] == [f"openai-community/{name}" for name in SIZES]
+
+
+def test_the_studys_rule_shows_its_faults(capsys):
+    _, out, _ = run(capsys, "meta-llama/Llama-3.2-1B", "--rule", "study", "--json")
+    found = {d["template"]: d for d in json.loads(out)["models"][0]["disagreements"]}
+    assert found["model.layers.{}.post_attention_layernorm.weight"]["study"] == "attention"
+    assert found["model.norm.weight"]["study"] == "unclassified"
+
+
+def test_a_field_can_be_changed(capsys):
+    _, out, _ = run(capsys, "gpt2", "--set", "n_layer=24", "--set", "n_embd=1024", "--set", "n_head=16", "--json")
+    assert json.loads(out)["models"][0]["counts"]["total"] == 354_823_168
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_the_figure_is_saved_by_its_suffix(tmp_path, capsys, suffix):
+    path = tmp_path / f"share.{suffix}"
+    assert run(capsys, *SIZES, "--save", str(path)) == (0, "", "")
+    assert path.read_bytes()[:5] in (b"\x89PNG\r", b"<?xml", b"%PDF-")
+
+
+def test_the_study_is_written_as_a_document(tmp_path, capsys):
+    folder = tmp_path / "study"
+    assert run(capsys, "study", *SIZES, "-o", str(folder))[0] == 0
+    names = {path.name for path in folder.iterdir()}
+    assert {"study.md", "study.html", "share.svg", "attention-mlp.svg", "scaling.svg"} <= names
+    text = (folder / "study.md").read_text(encoding="utf-8")
+    assert "(<share.svg>)" in text
+    assert "1,557,611,200" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["gtp2-xl"], 3, "did you mean gpt2-xl"),
+        (["./nowhere/model.safetensors"], 3, "nowhere"),
+        (["gpt2", "--by", "colour"], 2, "component, part, layer"),
+        (["gpt2", "--set", "n_embd"], 2, "FIELD=VALUE"),
+        (["gpt2", "--set", "n_embd=-768"], 4, "n_embd"),
+        (["gpt2", "--set", "n_layer=1000000000"], 4, "n_layer"),
+        (["gpt2", "--set", 'n_embd="wide"'], 4, "n_embd"),
+        (["gpt2", "--set", "vocab_size=1.5"], 4, "vocab_size"),
+        (["gpt2", "--rule", "studdy"], 2, "study"),
+        (["gpt2", "--save", "share.gif"], 2, "png"),
+        (["gpt2", "--nonsense"], 2, "nonsense"),
+        (["gpt2", "--lang", "xx"], 2, "en, vi"),
+        (["scaling", "gpt2"], 2, "two models"),
+        (["explain", "gpt2", "moe"], 2, "embedding, attention, mlp, norm"),
+        (["norms"], 2, "MODEL"),
+        (["study", "gpt2", "-o", "/dev/null/study"], 2, "/dev/null/study"),
+    ],
+)
+def test_a_wrong_word_gets_one_line(capsys, words, code, said):
+    got, out, err = run(capsys, *words)
+    assert got == code
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("numel: ")
+    assert said in err
+    assert len(err) <= 420
+
+
+def test_an_error_with_json_is_an_object_too(capsys):
+    code, out, err = run(capsys, "gtp2", "--json")
+    assert code == 3
+    assert json.loads(out)["error"]["kind"] == "source_not_found"
+    assert err.count("\n") == 1
+
+
+def test_a_reader_that_stops_early_is_no_error():
+    command = f"{sys.executable} -m numel gpt2 --by tensor --json | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr == ""
+
+
+def test_help_names_every_command(capsys):
+    code, out, _ = run(capsys, "--help")
+    assert code == 0
+    for name in ("show", "norms", "scaling", "explain", "study", "models"):
+        assert f"  {name} " in out

@@ -1,0 +1,118 @@
+"""What transformers makes of a configuration: the truth that a blueprint is compared with.
+
+Nothing is downloaded and no memory is taken for weights: the classes are built on torch's meta device.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+import transformers
+from transformers.core_model_loading import revert_weight_conversion
+from transformers.modeling_utils import PreTrainedModel, remove_tied_weights_from_state_dict
+from transformers.models.auto import modeling_auto
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+transformers.logging.set_verbosity_error()
+logging.disable(logging.WARNING)
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+class Truth(NamedTuple):
+    """The tensors of one built class. `memory` and `hub` leave tied copies out; `tied` maps a copy to what is kept."""
+
+    memory: Shapes
+    buffers: frozenset[str]
+    tied: dict[str, str]
+    hub: Shapes
+
+
+def config_class(model_type: str) -> Any:
+    """The configuration class of `model_type`."""
+    return CONFIG_MAPPING[model_type]
+
+
+def head_classes(model_type: str) -> dict[str, Any]:
+    """Every public class of `model_type` that can be built from its configuration, by name."""
+    wanted = config_class(model_type)
+    found = {}
+    for module in _modules(model_type):
+        for name in (*getattr(module, "__all__", ()), *_in_auto_mappings(model_type)):
+            cls = getattr(module, name, None)
+            if (
+                isinstance(cls, type)
+                and issubclass(cls, PreTrainedModel)
+                and not name.endswith(("PreTrainedModel", "PretrainedModel"))
+                and not name.startswith("Pretrained")
+                and _own_config(cls) is wanted
+            ):
+                found[name] = cls
+    return found
+
+
+def _own_config(cls: Any) -> Any:
+    found = getattr(cls, "config_class", None)
+    return found or cls.__annotations__.get("config")
+
+
+def _modules(model_type: str) -> Iterator[Any]:
+    package = config_class(model_type).__module__.rsplit(".", 1)[0]
+    for path in sorted(Path(importlib.import_module(package).__file__ or "").parent.glob("modeling_*.py")):
+        yield importlib.import_module(f"{package}.{path.stem}")
+
+
+def _in_auto_mappings(model_type: str) -> Iterator[str]:
+    for attribute in dir(modeling_auto):
+        if attribute.endswith("MAPPING_NAMES"):
+            names = getattr(modeling_auto, attribute).get(model_type, ())
+            yield from ((names,) if isinstance(names, str) else names)
+
+
+def make_config(model_type: str, fields: dict[str, Any]) -> Any:
+    """The configuration that transformers reads from a config.json with these fields; raises whatever it raises."""
+    return config_class(model_type).from_dict(dict(fields))
+
+
+def build(cls: Any, config: Any) -> Any:
+    """The module on the meta device."""
+    with torch.device("meta"):
+        return cls._from_config(config)
+
+
+def builds(model_type: str, cls: Any, fields: dict[str, Any]) -> bool:
+    """Whether transformers makes something of the fields: a module in which every tensor has elements."""
+    try:
+        model = build(cls, make_config(model_type, fields))
+    except Exception:
+        return False
+    return all(tensor.numel() for tensor in model.state_dict().values())
+
+
+def truth_of(cls: Any, config: Any) -> Truth:
+    """Names and shapes of what `cls` holds in memory and of what its `save_pretrained` would write."""
+    model = build(cls, config)
+    kept = remove_tied_weights_from_state_dict(dict(model.state_dict()), model)
+    stored = {name: tuple(tensor.shape) for name, tensor in kept.items()}
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    buffers = frozenset(name for name in stored if name not in parameters)
+    owners = {id(_tensor(model, name)): name for name in stored}
+    tied = {name: owners[id(tensor)] for name, tensor in parameters.items() if name not in stored}
+    hub = {name: tuple(tensor.shape) for name, tensor in revert_weight_conversion(model, kept).items()}
+    return Truth(stored, buffers, tied, hub)
+
+
+def _tensor(model: Any, name: str) -> Any:
+    return model.get_parameter_or_buffer(name)
+
+
+def knows(model_type: str) -> bool:
+    """Whether this release of transformers has the model type."""
+    return model_type in CONFIG_MAPPING

@@ -1,0 +1,156 @@
+"""Compares blueprints with transformers: every class, the default configuration and many others, both forms of names.
+
+    python tools/verify_blueprints.py               every model type that has a blueprint
+    python tools/verify_blueprints.py gpt2 bert     these
+    python tools/verify_blueprints.py --random 200 --seed 7 mixtral
+
+Exit code 1 when a tensor differs. Needs numel (installed, or PYTHONPATH=src), transformers and torch; nothing is
+downloaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import warnings
+from collections import Counter
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from config_variants import SENSELESS, Fields, field_defaults, variants
+from numel.blueprints.evaluate import evaluate
+from numel.blueprints.library import load, model_types
+from numel.core.config import ModelConfig
+from numel.errors import NumelError
+from transformers_reference import Shapes, builds, config_class, head_classes, make_config, truth_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numel.blueprints.syntax import Blueprint
+
+
+_SHAPELESS = re.compile(
+    r"dropout|_pdrop|_eps|epsilon|initializer|init_std|_act$|activation|_token_i|coef|scal|theta|jitter"
+)
+
+
+class Difference(NamedTuple):
+    """One thing that a blueprint has otherwise than transformers."""
+
+    cls: str
+    label: str
+    what: str
+    fields: Fields
+
+
+def compare(model_type: str, cls: Any, fields: Fields) -> list[str]:
+    """What differs between transformers' class and the blueprint; raises what transformers raises while it builds."""
+    config = make_config(model_type, fields)
+    truth = truth_of(cls, config)
+    as_saved = config.to_dict() | {"architectures": [cls.__name__]}
+    as_given = {"model_type": model_type, "architectures": [cls.__name__], **fields}
+    found = []
+    for form, given in (("given", as_given), ("saved", as_saved)):
+        try:
+            blueprint = load(model_type)
+            memory = evaluate(blueprint, ModelConfig(given), in_memory=True)
+            hub = evaluate(blueprint, ModelConfig(given))
+        except NumelError as error:
+            found.append(f"{form}: {error}")
+            continue
+        found += [f"{form} warning: {warning}" for warning in memory.warnings]
+        found += [f"{form} memory: {line}" for line in _shape_differences(truth.memory, memory.tensors)]
+        found += [f"{form} hub: {line}" for line in _shape_differences(truth.hub, hub.tensors)]
+        if not found and memory.aliases != truth.tied:
+            found.append(f"{form} tied: {sorted(memory.aliases.items() ^ truth.tied.items())[:4]}")
+        if not found and memory.buffers != truth.buffers:
+            found.append(f"{form} buffers: {sorted(memory.buffers ^ truth.buffers)[:4]}")
+        totals = [sum(t.numel for t in e.tensors if t.name not in e.buffers) for e in (memory, hub)]
+        if not found and totals[0] != totals[1]:
+            found.append(f"{form}: {totals[0]:,} parameters in memory, {totals[1]:,} on the hub")
+    return found
+
+
+def _shape_differences(wanted: Shapes, tensors: Any) -> Iterator[str]:
+    ours = {tensor.name: tensor.shape for tensor in tensors}
+    for name, n in Counter(tensor.name for tensor in tensors).items():
+        if n > 1:
+            yield f"{name} {n} times"
+    for name in wanted.keys() - ours.keys():
+        yield f"missing {name} {wanted[name]}"
+    for name in ours.keys() - wanted.keys():
+        yield f"too much {name} {ours[name]}"
+    for name in ours.keys() & wanted.keys():
+        if ours[name] != wanted[name]:
+            yield f"{name} is {wanted[name]}, not {ours[name]}"
+
+
+def _foreign(blueprint: Blueprint) -> Fields:
+    """Fields that the blueprint inherits and transformers' class does not declare, with other values than assumed."""
+    model_type = blueprint.model_type
+    declared = {*field_defaults(model_type), *config_class(model_type).attribute_map, *SENSELESS.get(model_type, ())}
+    assumed = {rule.name: rule.value.text for rule in blueprint.rules if rule.name not in declared and rule.value}
+    return {name: text == "false" for name, text in assumed.items() if text in ("true", "false")}
+
+
+def verify(model_type: str, *, n_random: int, seed: int) -> tuple[list[Difference], Counter[str], set[str]]:
+    """All differences of a model type, how often what was compared, and the fields that never changed."""
+    classes = head_classes(model_type)
+    blueprint = load(model_type)
+    differences = [
+        Difference(name, "-", "the blueprint has no section for it", {})
+        for name in classes
+        if name.removeprefix(blueprint.class_prefix) not in {*blueprint.sections, "Model"}
+    ]
+    differences += [
+        Difference(blueprint.class_prefix + name, "-", "transformers has no such class", {})
+        for name in blueprint.sections
+        if name != "model" and blueprint.class_prefix + name not in classes
+    ]
+    counts: Counter[str] = Counter(classes=len(classes))
+    varied: set[str] = set()
+    missing = {difference.cls for difference in differences}
+    for label, fields in variants(model_type, Random(seed), n_random, _foreign(blueprint)):  # noqa: S311 - no secrets
+        for name, cls in classes.items():
+            if name in missing:
+                continue
+            if not builds(model_type, cls, fields):
+                counts["refused"] += 1
+                continue
+            counts["compared"] += 1
+            varied |= fields.keys()
+            differences += [Difference(name, label, what, fields) for what in compare(model_type, cls, fields)]
+    return differences, counts, {name for name in field_defaults(model_type) if not _SHAPELESS.search(name)} - varied
+
+
+def main(arguments: list[str]) -> int:
+    """Print one line per model type, and the first differences below it."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser.add_argument("model_type", nargs="*")
+    parser.add_argument("--random", type=int, default=30, metavar="N", help="random configurations per model type")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--show", type=int, default=12, metavar="N", help="differences to print per model type")
+    options = parser.parse_args(arguments)
+    warnings.simplefilter("ignore")
+    failed = []
+    for model_type in options.model_type or model_types():
+        config_class(model_type)
+        differences, counts, unvaried = verify(model_type, n_random=options.random, seed=options.seed)
+        state = f"{len(differences)} DIFFERENCES" if differences else "ok"
+        numbers = " ".join(f"{counts[what]:5} {what}" for what in ("classes", "compared", "refused"))
+        print(f"{model_type:24} {numbers}  {state}", flush=True)
+        for what, n in Counter(d.what for d in differences).most_common(options.show):
+            example = next(d for d in differences if d.what == what)
+            print(f"    {n:4} × {example.cls} [{example.label}] {what}")
+        if unvaried:
+            print(f"    never varied: {', '.join(sorted(unvaried))}")
+        if differences:
+            failed.append(model_type)
+            print(f"    e.g. {differences[0].cls} {differences[0].fields}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
