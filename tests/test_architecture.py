@@ -29,7 +29,19 @@ ALLOWED = {
     "reconcile": {"core", "errors", "blueprints"},
     "opening": {"core", "errors", "sources", "formats", "blueprints", "reconcile"},
     "delivery": {"core", "errors", "registry", "views"},
-    "api": {"core", "errors", "registry", "sources", "blueprints", "classify", "analyses", "views", "frames", "opening", "delivery"},
+    "api": {
+        "core",
+        "errors",
+        "registry",
+        "sources",
+        "blueprints",
+        "classify",
+        "analyses",
+        "views",
+        "frames",
+        "opening",
+        "delivery",
+    },
     # what the command line may know beside the api: errors, the registries' names, and how to say it
     "cli": {"api", "errors", "analyses", "translate", "core", "__init__"},
     "__main__": {"cli"},
@@ -57,7 +69,9 @@ def imported_layers(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numel":
             found.add(layer(tuple(node.module.split(".")[1:])))
         elif isinstance(node, ast.Import):
-            found |= {layer(tuple(alias.name.split(".")[1:])) for alias in node.names if alias.name.split(".")[0] == "numel"}
+            found |= {
+                layer(tuple(alias.name.split(".")[1:])) for alias in node.names if alias.name.split(".")[0] == "numel"
+            }
     known = {p.stem if p.parent == SOURCE else p.relative_to(SOURCE).parts[0] for p in modules()}
     return {name if name in known else "__init__" for name in found}
 

@@ -8,7 +8,18 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "transformers", "numpy", "matplotlib", "numba", "huggingface_hub", "pandas", "polars", "pyarrow", "babel"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "numpy",
+    "matplotlib",
+    "numba",
+    "huggingface_hub",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "babel",
+}
 PROBE = """
 import sys
 from numel.cli import main

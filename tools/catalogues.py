@@ -96,7 +96,10 @@ def _is_sentence(message: str) -> bool:
 
 def catalogue() -> Catalog:
     """The messages of the sources, untranslated."""
-    template = Catalog("vi", domain="numel", project="numel", creation_date=_TIMELESS, revision_date=_TIMELESS)
+    template = Catalog(
+        "vi", domain="numel", project="numel", version="", msgid_bugs_address="the issue tracker", last_translator="numel",
+        language_team="Vietnamese", creation_date=_TIMELESS, revision_date=_TIMELESS, fuzzy=False,
+    )  # fmt: skip
     for message, files in extract().items():
         template.add(message, locations=[(file, 0) for file in files])
     return template

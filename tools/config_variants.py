@@ -13,21 +13,20 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from transformers.configuration_utils import PreTrainedConfig
+from transformers.configuration_utils import ALLOWED_LAYER_TYPES, PreTrainedConfig
 
 from transformers_reference import config_class, make_config
+from variant_rules import ADAPT, SENSELESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
 Fields = dict[str, Any]
+Kind = Any  # a model type, or the class of a configuration that has none
 
 _BASE_FIELDS = {field.name for field in dataclasses.fields(PreTrainedConfig)}
 _ALWAYS: Fields = {"tie_word_embeddings": False}  # a config.json may state it whatever the class declares
-# Switches that are left alone: `is_decoder` of an encoder, which only another class sets, and what a release of
-# transformers overrules although checkpoints are otherwise (5.23 ties every T5 and unties those that hold two matrices).
-SENSELESS = {"t5": {"is_decoder", "tie_word_embeddings"}}
 _LAYERS = re.compile(r"(^|_)(n_?layers?|num_layers?|layers|depths?|num_blocks|num_stages)$")
 _HEADS = re.compile(r"heads?$|head_num$")
 _KV = re.compile(r"kv_head|key_value_head|num_kv|kv_channels|key_value_groups")
@@ -39,6 +38,7 @@ _COMPARED = re.compile(
 )
 _LITERAL = re.compile(r"(\w+): Literal\[([^\]]*)\]")
 _QUOTED = re.compile(r"[\"']([\w-]+)[\"']")
+_ATTENTION_KINDS = set(ALLOWED_LAYER_TYPES) - {"sparse", "dense"}
 _STACK_NAMES = ("num_hidden_layers", "n_layer", "num_layers")
 _WIDTH = re.compile(r"^(hidden_size|d_model|n_embd|dim|embed_dim|hidden_dim|emb_dim|model_dim|embedding_size)$")
 _POSITIONS = re.compile(r"position|n_ctx|seq_len|max_source|max_target|context_length|window|relative")
@@ -46,7 +46,7 @@ _EXPERTS = re.compile(r"experts?$|n_routed_experts|num_local_experts")
 _CHOSEN = re.compile(r"per_tok|top_?k|selected|num_experts_per|active")
 
 
-def field_defaults(model_type: str) -> Fields:
+def field_defaults(model_type: Kind) -> Fields:
     """What `config_class()` states for every field of its own: the declared defaults, before anything is derived."""
     declared = {}
     left_out = _BASE_FIELDS | SENSELESS.get(model_type, set())
@@ -60,7 +60,7 @@ def field_defaults(model_type: str) -> Fields:
     return {name: value for name, value in (_ALWAYS | declared).items() if name not in left_out}
 
 
-def annotation(model_type: str, name: str) -> str:
+def annotation(model_type: Kind, name: str) -> str:
     """The declared type of a field as text."""
     for field in dataclasses.fields(config_class(model_type)):
         if field.name == name:
@@ -69,7 +69,7 @@ def annotation(model_type: str, name: str) -> str:
 
 
 @cache
-def derived_defaults(model_type: str) -> Fields:
+def derived_defaults(model_type: Kind) -> Fields:
     """The fields of a default configuration after its own post-processing (layer lists are filled in here)."""
     try:
         config = config_class(model_type)()
@@ -79,7 +79,7 @@ def derived_defaults(model_type: str) -> Fields:
 
 
 @cache
-def text_choices(model_type: str) -> dict[str, tuple[str, ...]]:
+def text_choices(model_type: Kind) -> dict[str, tuple[str, ...]]:
     """The strings with which the code of a model type compares each field."""
     found: dict[str, set[str]] = {}
     for source in _sources(model_type):
@@ -93,12 +93,12 @@ def text_choices(model_type: str) -> dict[str, tuple[str, ...]]:
         value for name, values in found.items() if "layer_type" in name or "block_type" in name for value in values
     }
     for name in found:
-        if "layer_type" in name:
+        if "layer_type" in name and not name.startswith("mlp"):
             found[name] |= kinds
     return {name: tuple(sorted(values)) for name, values in found.items() if values}
 
 
-def _sources(model_type: str) -> Iterator[str]:
+def _sources(model_type: Kind) -> Iterator[str]:
     package = config_class(model_type).__module__.rsplit(".", 1)[0]
     stem = package.rsplit(".", 1)[1]
     for kind in ("modeling", "configuration"):
@@ -116,7 +116,7 @@ class Sizes(NamedTuple):
     n_layers: int
 
 
-def random_fields(model_type: str, random: Random) -> Fields:
+def random_fields(model_type: Kind, random: Random) -> Fields:
     """One small configuration, whatever transformers thinks of it: the caller tries it."""
     heads = random.choice([2, 4, 8])
     sizes = Sizes(heads, heads * random.choice([8, 12, 16, 20, 24]), random.choice([1, 2, 3, 4, 5]))
@@ -132,14 +132,17 @@ def random_fields(model_type: str, random: Random) -> Fields:
     drawn |= _lists(model_type, random, sizes.n_layers)
     if random.random() < 0.3:
         drawn["num_labels"] = random.choice([1, 3, 5])
+    if model_type in ADAPT:
+        drawn |= ADAPT[model_type](drawn, random)
     return drawn
 
 
-def _value(model_type: str, name: str, known: Any, random: Random, sizes: Sizes) -> Any:
+def _value(model_type: Kind, name: str, known: Any, random: Random, sizes: Sizes) -> Any:
     """Another value for a field, None to leave it as it is."""
     kind, value = annotation(model_type, name), None
     if isinstance(known, PreTrainedConfig):
-        value = {"model_type": known.model_type, **random_fields(known.model_type, random)}
+        named = {"model_type": known.model_type} if known.model_type else {}
+        value = named | random_fields(known.model_type or type(known), random)
     elif isinstance(known, bool):
         value = not known if random.random() < 0.35 else None
     elif isinstance(known, int):
@@ -179,19 +182,19 @@ def _integer(name: str, default: int, random: Random, sizes: Sizes) -> int | Non
     return random.choice([default, default, default, 0, 1, 2, 3])
 
 
-def _lists(model_type: str, random: Random, n_layers: int) -> Fields:
+def _lists(model_type: Kind, random: Random, n_layers: int) -> Fields:
     """Lists with one entry a layer, drawn anew: their length must follow the stack."""
     derived, declared, made = derived_defaults(model_type), field_defaults(model_type), {}
     stack = next((derived[name] for name in _STACK_NAMES if isinstance(derived.get(name), int)), None)
     for name, default in derived.items():
-        if not isinstance(default, (list, tuple)) or not default or len(default) != stack:
-            continue
-        if declared[name] is None and random.random() < 0.4:
-            continue
-        choices = text_choices(model_type).get(name) or tuple(dict.fromkeys(default))
-        if set(default) <= {0, 1}:
-            choices = (type(default[0])(0), type(default[0])(1))
-        made[name] = [random.choice(choices) for _ in range(n_layers)]
+        if default is None or default == []:
+            if "list[int]" in annotation(model_type, name) and "layer" in name and random.random() < 0.6:
+                made[name] = [i for i in range(n_layers) if random.random() < 0.5]  # numbers of layers
+        elif isinstance(default, (list, tuple)) and len(default) == stack and (declared[name] or random.random() < 0.6):
+            choices = text_choices(model_type).get(name) or tuple(dict.fromkeys(default))
+            if set(default) <= {0, 1}:
+                choices = (type(default[0])(0), type(default[0])(1))
+            made[name] = [random.choice(choices) for _ in range(n_layers)]
     return made
 
 

@@ -19,12 +19,11 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from config_variants import field_defaults, valid
-from transformers_reference import builds, head_classes, make_config, truth_of
-
 from numel.blueprints.evaluate import evaluate
 from numel.blueprints.library import load, model_types
 from numel.core.config import ModelConfig
 from numel.errors import NumelError
+from transformers_reference import builds, head_classes, make_config, truth_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -35,9 +35,9 @@ class Truth(NamedTuple):
     hub: Shapes
 
 
-def config_class(model_type: str) -> Any:
-    """The configuration class of `model_type`."""
-    return CONFIG_MAPPING[model_type]
+def config_class(model_type: Any) -> Any:
+    """The configuration class of `model_type`; a class stands for itself."""
+    return CONFIG_MAPPING[model_type] if isinstance(model_type, str) else model_type
 
 
 def head_classes(model_type: str) -> dict[str, Any]:

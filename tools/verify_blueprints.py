@@ -18,12 +18,13 @@ from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from config_variants import SENSELESS, Fields, field_defaults, variants
+from config_variants import Fields, field_defaults, variants
 from numel.blueprints.evaluate import evaluate
 from numel.blueprints.library import load, model_types
 from numel.core.config import ModelConfig
 from numel.errors import NumelError
 from transformers_reference import Shapes, builds, config_class, head_classes, make_config, truth_of
+from variant_rules import SENSELESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

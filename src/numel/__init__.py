@@ -1,8 +1,8 @@
 """Where a Transformer's parameters live, how their values are distributed, and what they cost.
 
-    >>> import numel
-    >>> numel.inspect("gpt2").total
-    124439808
+>>> import numel
+>>> numel.inspect("gpt2").total
+124439808
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "GroupTable", "Model", "NumelError", "__version__", "compare", "inspect"]
 
-_HOMES = {"Comparison": "api", "Model": "api", "compare": "api", "inspect": "api", "NumelError": "errors", "GroupTable": "frames"}
+_HOMES = {
+    "Comparison": "api",
+    "Model": "api",
+    "compare": "api",
+    "inspect": "api",
+    "NumelError": "errors",
+    "GroupTable": "frames",
+}
 
 
 def __getattr__(name: str) -> object:

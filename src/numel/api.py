@@ -196,7 +196,12 @@ class Plot(NamedTuple):
 
 
 def ask(
-    command: str, specs: Sequence[str], *, rule: str = "numel", overrides: Mapping[str, Any] | None = None, **options: Any
+    command: str,
+    specs: Sequence[str],
+    *,
+    rule: str = "numel",
+    overrides: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> Report:
     """What `command` says of the models that these names or paths mean."""
     inventories = [open_inventory(spec, overrides=overrides) for spec in specs]
@@ -260,5 +265,3 @@ def rendered(shown: Report, view: str) -> str:
         return fragment(shown, "en")
     render(shown, view, out, ViewOptions(lang="en", width=None if sys.stdout.isatty() else 200, color=False))
     return out.getvalue().rstrip("\n")
-
-

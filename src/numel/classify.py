@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
+from .core.counts import count
 from .core.groups import template_of
 from .core.parameters import Component, Parameter, ParameterTable, Place
 from .errors import UsageError
@@ -62,18 +63,19 @@ def classify(inventory: Inventory, *, rule: str = "numel") -> ParameterTable:
         message = f"no classification rule called {rule!r}"
         raise UsageError(message, hint=_hint(rule))
     with _collector_paused():
-        rows = _rows(inventory)
-    return ParameterTable(
-        name=inventory.name,
-        source=inventory.source,
-        rows=tuple(map(_as_the_study, rows)) if rule == "study" else tuple(rows),
-        config=inventory.config,
-        aliases=inventory.aliases,
-        formulas=inventory.formulas,
-        hyperparameters=inventory.hyperparameters,
-        rule=rule,
-        warnings=inventory.warnings,
-    )
+        table = ParameterTable(
+            name=inventory.name,
+            source=inventory.source,
+            rows=tuple(_rows(inventory)),
+            config=inventory.config,
+            aliases=inventory.aliases,
+            formulas=inventory.formulas,
+            hyperparameters=inventory.hyperparameters,
+            rule=rule,
+            warnings=inventory.warnings,
+        )
+    rows = tuple(map(_as_the_study, table.rows)) if rule == "study" else table.rows
+    return table._replace(rows=rows, counts=count(table))
 
 
 def place(name: str, siblings: frozenset[str] = _NOTHING) -> Place:

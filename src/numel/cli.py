@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, HelpFormatter, Namespace, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__
@@ -82,9 +82,9 @@ def _overview(lang: str) -> ArgumentParser:
     lines = [f"  {name:10}{translate.word(plugin.help)}" for name, plugin in ANALYSES.items()]
     usage = "numel [COMMAND] MODEL [MODEL …] [OPTIONS]"
     epilog = "\n".join((translate.word("commands:"), *lines, "", translate.word("numel COMMAND --help says more.")))
-    from argparse import RawDescriptionHelpFormatter
-
-    about = translate.word("Where a Transformer's parameters live, how their values are distributed, and what they cost.")
+    about = translate.word(
+        "Where a Transformer's parameters live, how their values are distributed, and what they cost."
+    )
     return _Parser("numel", usage, about, epilog, formatter_class=RawDescriptionHelpFormatter)
 
 
@@ -93,23 +93,40 @@ def _parser(command: str, analysis: Any, lang: str) -> ArgumentParser:
 
     say = Translator(lang).word
     prog = "numel" if command == "show" else f"numel {command}"
-    parser = _Parser(prog, description=say(ANALYSES[command].help), allow_abbrev=False)
+    parser = _Parser(prog, description=say(ANALYSES[command].help), allow_abbrev=False, formatter_class=_formatter)
     parser.add_argument("words", nargs="*" if command == "models" else "+", metavar=say("MODEL"), help=say(_WORDS_HELP))
     analysis.add_options(parser)
     common = parser.add_argument_group(say("output"))
     common.add_argument("--format", choices=_FORMATS, default="terminal", help=say("how to write the answer"))
     for short, long in (("--json", "json"), ("--csv", "csv"), ("--md", "markdown"), ("--html", "html")):
-        common.add_argument(short, dest="format", action="store_const", const=long, help=say(f"same as --format {long}"))
+        common.add_argument(
+            short, dest="format", action="store_const", const=long, help=say(f"same as --format {long}")
+        )
     common.add_argument("-o", "--output", metavar=say("PATH"), help=say("write there; `study` makes a folder"))
     common.add_argument("--save", metavar=say("FILE"), help=say("draw the figure: .png, .svg or .pdf"))
     common.add_argument("--lang", choices=("en", "vi"), default=lang, help=say("language of the answer"))
-    common.add_argument("--color", choices=("auto", "always", "never"), default="auto", help=say("colour in the terminal"))
+    common.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help=say("colour in the terminal")
+    )
     common.add_argument("--width", type=int, metavar="N", help=say("columns of the terminal"))
     if command != "models":
-        parser.add_argument("--rule", default="numel", help=say("how to classify: numel, or study for the original's substrings"))
-        parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=say("change a field of the config"))
+        parser.add_argument(
+            "--rule", default="numel", help=say("how to classify: numel, or study for the original's substrings")
+        )
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="FIELD=VALUE", help=say("change a field of the config")
+        )
     parser.add_argument("--version", action="version", version=f"numel {__version__}")
     return parser
+
+
+def _formatter(prog: str) -> HelpFormatter:
+    """argparse's own, told the width: to find it out it would import shutil at every start, for 2 ms."""
+    try:
+        columns = os.get_terminal_size(1).columns
+    except OSError:  # a pipe has no width
+        columns = 100
+    return HelpFormatter(prog, width=max(columns - 2, 40))
 
 
 _WORDS_HELP = "a published model's name, a safetensors file, a folder, or a config.json"
@@ -124,9 +141,7 @@ def _answer(command: str, analysis: Any, options: Namespace) -> int:
     else:
         shown = api.ask(command, words, rule=options.rule, overrides=_overrides(options.set), **chosen)
     color = {"auto": None, "always": True, "never": False}[options.color]
-    api.deliver(
-        shown, api.Delivery(options.format, options.output, options.save, options.lang, color, options.width)
-    )
+    api.deliver(shown, api.Delivery(options.format, options.output, options.save, options.lang, color, options.width))
     return 0
 
 

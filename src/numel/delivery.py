@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .core.report import charts
@@ -33,8 +33,8 @@ def deliver(report: Report, wanted: Delivery) -> None:
     """Write the report as wanted. Raises UsageError when a file cannot be written or there is no figure to draw."""
     if wanted.save is not None:
         _save_figure(report, wanted.save, wanted.lang)
-    if wanted.output is not None and report.command == "study" and not Path(wanted.output).suffix:
-        write_document(report, Path(wanted.output), wanted.lang)
+    if wanted.output is not None and report.command == "study" and not os.path.splitext(wanted.output)[1]:
+        write_document(report, wanted.output, wanted.lang)
     elif wanted.output is not None:
         options = ViewOptions(lang=wanted.lang, width=wanted.width, color=False)
         out = StringIO()
@@ -54,7 +54,7 @@ def _save_figure(report: Report, path: str, lang: str) -> None:
     save(report, path, lang)
 
 
-def write_document(report: Report, folder: Path, lang: str) -> None:
+def write_document(report: Report, folder: str, lang: str) -> None:
     """The report as a Markdown and an HTML document in `folder`, its figures beside them as SVG and PNG.
 
     Everything is drawn before the first file is written, so that an error leaves nothing half done.
@@ -71,12 +71,9 @@ def write_document(report: Report, folder: Path, lang: str) -> None:
         find(VIEWS, view, kind="view")(report, out, ViewOptions(lang=lang, figures=figures))
         files[name] = out.getvalue()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        message = f"cannot make the folder: {(error.strerror or str(error)).lower()}"
+        raise UsageError(message, path=folder, hint="choose another place with -o") from error
     for name, content in files.items():
-        write_whole(folder / name, content.encode() if isinstance(content, str) else content)
-
-
-def _cannot_write(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot write: {error.strerror or error}", path=str(path), hint="choose another place with -o")
+        write_whole(os.path.join(folder, name), content.encode() if isinstance(content, str) else content)

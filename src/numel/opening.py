@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .core.config import ModelConfig
@@ -46,7 +45,7 @@ def _from_text(text: str, config: Mapping[str, Any] | None, overrides: Mapping[s
         from .sources.preset import find, lookup
 
         preset = lookup(text)
-        if preset is None and Path(text).exists():
+        if preset is None and os.path.exists(text):
             return _from_path(text, config, overrides)
         preset = preset or find(text)
         changed = preset.config._replace(fields={**preset.config.fields, **overrides})
@@ -57,7 +56,10 @@ def _from_text(text: str, config: Mapping[str, Any] | None, overrides: Mapping[s
 def _is_path(text: str) -> bool:
     """Whether the text can only be meant as a path; a bare word or owner/name is first a published model's name."""
     return (
-        text.startswith((".", "~", os.sep)) or text.endswith((os.sep, *_SUFFIXES)) or text.count("/") > 1 or "\0" in text
+        text.startswith((".", "~", os.sep))
+        or text.endswith((os.sep, *_SUFFIXES))
+        or text.count("/") > 1
+        or "\0" in text
     )
 
 

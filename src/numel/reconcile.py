@@ -81,7 +81,9 @@ def _differences(inventory: Inventory, match: _Match, aliases: dict[str, str]) -
     said = []
     missing = [name for name in expected if name not in stored and name not in buffers]
     if missing:
-        said.append(f"the config describes {len(missing)} tensors that the source does not hold, the first is {missing[0]}")
+        said.append(
+            f"the config describes {len(missing)} tensors that the source does not hold, the first is {missing[0]}"
+        )
     changed = [name for name, shape in expected.items() if stored.get(name, shape) != shape]
     if changed:
         name = changed[0]

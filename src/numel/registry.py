@@ -17,14 +17,14 @@ class Plugin(NamedTuple):
     target: str
     help: str = ""
 
-    def load(self) -> Any:  # noqa: ANN401 - the caller knows which protocol its registry promises
+    def load(self) -> Any:
         """The plug-in itself; its heavy imports happen here."""
         module, _, attribute = self.target.partition(":")
         loaded = import_module(module)
         return getattr(loaded, attribute) if attribute else loaded
 
 
-def find(registry: Mapping[str, Plugin], name: str, *, kind: str) -> Any:  # noqa: ANN401
+def find(registry: Mapping[str, Plugin], name: str, *, kind: str) -> Any:
     """The plug-in called `name`, loaded. Raises UsageError that offers near names."""
     if name not in registry:
         message = f"no {kind} called {name!r}"
@@ -33,7 +33,7 @@ def find(registry: Mapping[str, Plugin], name: str, *, kind: str) -> Any:  # noq
 
 
 def near_hint(name: str, known: Iterable[str]) -> str:
-    """ "did you mean a, b?", or the start of what there is."""
+    """What to say of an unknown name: `did you mean a, b?`, or the start of what there is."""
     from difflib import get_close_matches  # only on the way to an error
 
     names = list(known)

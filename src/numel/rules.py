@@ -41,6 +41,8 @@ def either(*patterns: str) -> str:
 
 # self_attn · attention · SelfAttention · EncDecAttention · rel_attn · attn_q: what attention is called
 ATTN = r"(?:[Aa]ttn|[Aa]ttention)"
+# q_proj · q_lin · q_bias · query_global · q_attn · v_proj_delayed
+SUFFIX = r"(?:_(?:proj|lin|bias|global|head|net|attn|l2_clip|adapter_list)(?:_(?:current|delayed))?)?(?:\.|$)"
 # up and down projections by number or by direction: fc1, linear_1, lin1, layer_1, dense1 · fc_in, linear_in
 FIRST, SECOND = r"(?:fc|lin|linear|layer|dense)_?(?:1(?!\d)|in)", r"(?:fc|lin|linear|layer|dense)_?(?:2|out)"
 
@@ -51,11 +53,11 @@ RULES: tuple[Group, ...] = (
         either(
             # ln_1 · bn2 · input_layernorm · layer_norm1.3 · qk_norm.temp; but not norm_attn_norm.attn.Wqkv
             r"(?i:norm|[._]ln(?=[_\d.]|$)|[._]bn(?=[_\d.]|$))\w*(?:\.(?:\d+|\{\}))?(?:\.\w+)?$",
-            r"norm\w*\.mlp\.|visual_projection\.1$|_rms$",  # (a Sequential of a linear map and a norm)
+            r"norm\w*\.mlp\.|visual_projection\.1$|_rms$|(?i:ada_?ln)",  # (a Sequential of a linear map and a norm)
         ),
         (
             (r"norm\w*\.(?:mlp\.|W_)", "gate_mlp"),  # a small MLP computes the gain
-            (r"(?i)ada_?ln|adaln", "adaln"),  # modulated by a condition
+            (r"(?i)ada_?ln|norm\w*\.linear$", "adaln"),  # modulated by a condition
             (r"indexer|compressor", "in_indexer"),
             (ATTN + r".*[._](?:q|k|v|kv|qk|query|key)_(?:\w+_)?(?:layer_?)?norm", "qk_norm"),  # kv_a_layernorm
             (r"[._]head\.(?:layer_)?norm|predictions\.", "in_head"),
@@ -76,12 +78,14 @@ RULES: tuple[Group, ...] = (
             (r"", "model_level"),  # ln_f · model.norm
         ),
     ),
+    # ── Tables of angles, where a file keeps them ─────────────────────────────────────────────────────────────────
+    Group(Component.ROTARY, r"rotary_|inv_freq|rope_freqs|freqs_cis", ((r"", "rotary"),)),
     # ── What scales or mixes the residual stream ──────────────────────────────────────────────────────────────────
     Group(
         Component.RESIDUAL,
         either(
             r"altup|laurel|hyper_connection|[._]hc[._]|_hc\.|attn_res\.|_input\.query$",  # several streams
-            r"layer_?scale|\.ls_?\d|\.lambda_\d$|lambdas$|(?<!norm\.)gamma$",
+            r"layer_?scale|layer_output_scale|\.ls_?\d|\.lambda_\d$|lambdas$|(?<!norm\.)gamma$",
             r"residual(?!_vector|_conv)|_attn_\w+_gate$|hidden_states_(?:scale|bias)$",
         ),
         (
@@ -102,7 +106,7 @@ RULES: tuple[Group, ...] = (
     # ── Small trained additions to a frozen model ─────────────────────────────────────────────────────────────────
     Group(
         Component.ADAPTER,
-        r"lora_|adapter_modules|adapter\.(?:fc|linear|conv|proj|up|down)\w*$",
+        r"lora_|_prompt\.|adapter_modules|adapter\.(?:fc|linear|conv|proj|up|down)\w*$",
         (
             (r"\.(lora_[a-zA-Z]+)", r"\1"),
             (r"", "adapter"),
@@ -120,9 +124,9 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.MOE,
         either(
-            r"experts(?:[._]|$)|[._]expert_\d|shared_expert|shared_mlp|moe|\.mlp(?:\.\w+put_linear)?$",
+            r"experts(?:[._]|$)|[._]expert_\d|shared_expert|shared_mlp|latent_proj|moe|\.mlp(?:\.\w+put_linear)?$",
             r"router|(?:mlp|mixer|feed_forward|ffn|layers\.\{\})\.gate(?:\.|$)|expert_bias",
-            r"_exps|_shexp|gate_inp|exp_probs",  # GGUF
+            r"_exps|_shexp|gate_inp|exp_probs|ffn_(?:gate|up|down)\.\d+$",  # GGUF
             r"mlp\.(?:(?:up|down)_embed|keys)$",  # Doge: experts are rows of a table
         ),
         (
@@ -138,7 +142,7 @@ RULES: tuple[Group, ...] = (
         Component.PROJECTOR,
         either(
             r"(?:(?<!vocab_)projector|connector|aligner|merger|resampler|embed_(?:vision|audio))(?:\.|$)(?!.*\{\})",
-            r"eh_proj$|mtp\.fc$|mtp\.\w*proj$",
+            r"eh_proj$|mtp\.fc$|mtp\.\w*proj$|^\.(?:model\.)?(?:mm|mlp1)\.",
         ),
         (
             (r"eh_proj$|mtp\.", "mtp"),  # hidden state and next token's embedding, side by side
@@ -186,16 +190,16 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.HEAD,
         either(
-            r"lm_heads?(?:\.|$)|predictions|pred_layer|lm_loss|vocab_(?:projector|transform)|unembed$",
-            r"^\.(?:head|decoder|output|embed_out|proj_out|logits_dense|score|fc|cls)$|^\.head\.\w+$",
-            r"decoder\.output_projection$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
+            r"lm_heads?(?:\.|$)|predictions|pred_layer|lm_loss|vocab_(?:projector|transform)|unembed",
+            r"^\.(?:head|decoder|output|embed_out|proj_out|logits_dense|fc|cls)$|^\.(?:head|cls)\.\w+$|\.score$",
+            r"^\.(?:\w+\.)*output_projection$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs",
         ),
         (
             (r"head\.(?:attention|probe)", "pooling"),
             (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
             (r"pooler|classifier\.", "transform"),
-            (r"classifier|score|seq_relationship|qa_outputs|diffusion|^\.(?:fc|cls)$", "task"),
+            (r"classifier|score|seq_relationship|qa_outputs|diffusion|^\.(?:fc|cls)(?:\.output)?$", "task"),
             (r"", "lm_head"),
         ),
     ),
@@ -203,18 +207,18 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.EMBEDDING,
         either(
-            r"per_layer|embeddings?\.\w+",
+            r"per_layer|\.inp_gate$|embeddings?\.\w+",
             r"embeddings?_proj|embedding_hidden_mapping|embedder\.projection|project_(?:in|out)$",
             r"(?<!relative_)position_bias\.relative|relative_position_embedding|rel_embeddings|pos_conv_embed",
-            r"patch_embed|vision_embed|_embed\.encoder\.embed\.|spec_embed",
+            r"patch_emb|vision_embed|_embed\.encoder\.embed\.|spec_embed",
             r"input_proj_linear|feature_projection|subsampl\w+\.linear",
         ),
         (
-            (r"per_layer$", "per_layer"),  # Gemma 3n: one more table for each layer
-            (r"per_layer", "per_layer_proj"),
-            (r"position|pos_emb|pos_conv|rel_emb", "position"),
+            (r"per_layer(?:_token_embd)?$", "per_layer"),  # Gemma 3n: one more table for each layer
+            (r"per_layer|inp_gate", "per_layer_proj"),
+            (r"position|pos_emb|pos_conv|rel_emb|temporal_emb", "position"),
             (r"patch|vision_embed|input_proj|feature|subsampl|embed\.(?:conv|out)", "patch_or_feature"),
-            (r"token_type|segment", "token_type"),
+            (r"(?:token|task)_type|segment", "token_type"),
             (r"proj|transformation|_mapping|map_inputs", "proj"),  # embeddings narrower than the model
             (r"class_emb|spec_emb|_tokens?$", "special"),
             (r"", "token"),
@@ -233,14 +237,15 @@ RULES: tuple[Group, ...] = (
             (r"sink|softmax_offset", "sink"),
             (r"relative_(?:attention|position)_bias|rel_logits|rel_pos_emb|attn_rel_b", "rel_pos_bias"),  # T5's table
             (r"rel_attn_embed|distance_emb", "rel_pos_bias"),
-            (r"r_(?:proj|kernel)|rel_l2|rel_pos|relative_pos|linear_pos|r_[rsw]_bias|bias_[uv]$|seg_embed", "rel_pos"),
+            (r"rel_l2|rel_pos|relative_pos|linear_pos|(?<![a-z])r_(?:proj|kernel)", "rel_pos"),
+            (r"r_[rsw]_bias|bias_[uv]$|seg_embed", "rel_pos"),  # Transformer-XL's
             (r"\.conv$|conv_qk|timm_model.*\.proj$", "conv"),
             (r"(?:qkv(?:_proj)?|query_key(?:_value)?|c_attn|in_proj(?:_weight|_bias)?)$", "qkv"),
-            (r"q_gate_proj|q_[ab](?:_proj)?$|\.wkv$|\bkv_(?:[ab]_)?proj|attn_kv_[ab]", "latent"),  # MLA
+            (r"q_gate_proj|q_[ab](?:_proj)?$|attn_k_b$|\.wkv$|\bkv_(?:[ab]_)?proj|attn_kv_[ab]", "latent"),  # MLA
             (r"gate_(?:proj|bias)|linear_gate|g_proj|exclusive|attn_gate", "gate"),
-            (r"[._](?:q|query|[wW]q|linear_q|project_q)(?:_proj|_lin|_bias|_global|_l2_clip|_head|_net)?(?:\.|$)", "q"),
-            (r"[._](?:k|key|[wW]k|linear_k|project_k)(?:_proj|_lin|_bias|_global|_head|_net)?(?:\.|$)", "k"),
-            (r"[._](?:v|value|[wW]v|linear_v|project_v)(?:_proj|_lin|_bias|_global|_head|_net)?(?:_\w+)?(?:\.|$)", "v"),
+            (r"[._](?:q|query|[wW]q|linear_q|project_q)" + SUFFIX, "q"),
+            (r"[._](?:k|key|[wW]k|linear_k|project_k)" + SUFFIX, "k"),
+            (r"[._](?:v|value|[wW]v|linear_v|project_v)" + SUFFIX, "v"),
             (r"[._](?:o|out|output|[wW]o|linear_out|to_out)(?:_lin|(?:_[ab])?(?:_proj\w*)?)(?:\.|$)", "o"),
             (r"attention_out|dense|c_proj|\.(?:proj|post|post_proj)$|post_attention\.|linear_proj$", "o"),
             (r"\.A$|dt_proj|per_dim_scale|lambda", "scale"),
@@ -287,7 +292,6 @@ RULES: tuple[Group, ...] = (
         ),
     ),
     Group(Component.CONV, r"conv|downsampl|squeeze_excite|stem", ((r"", "conv"),)),
-    Group(Component.ROTARY, r"rotary|rope", ((r"", "rotary"),)),
 )
 
 # Hybrid models give two kinds of layers the same names; a child of the module tells them apart.

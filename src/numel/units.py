@@ -111,9 +111,10 @@ def _ratio(raw: Any, lang: str) -> str:
 
 
 def _factor(raw: Any, lang: str) -> str:
-    """Growth as a factor, to three significant digits: ×2.08, ×17.3."""
+    """Growth as a factor, to three significant digits: ×2.08, ×17.3; in Vietnamese in words, since it stands in sentences."""
     decimals = max(2 - floor(log10(abs(raw))), 0) if raw else 0
-    return "×" + _local(f"{raw:,.{decimals}f}", lang)
+    text = _local(f"{raw:,.{decimals}f}", lang)
+    return f"{text} lần" if lang == "vi" else f"×{text}"
 
 
 def _nbytes(raw: Any, lang: str) -> str:

@@ -30,9 +30,7 @@ def test_shares_agree_with_the_studys_table(name, attention, mlp):
 
 def test_nanogpt_counts_the_same_parts_without_biases():
     """karpathy/nanoGPT transformer_sizing.ipynb prints these for GPT-2 124M with the biases left out."""
-    rows = {
-        (r["component"], r["part"], r["role"]): r["numel"] for r in numel.inspect("gpt2").by("part", "role")
-    }
+    rows = {(r["component"], r["part"], r["role"]): r["numel"] for r in numel.inspect("gpt2").by("part", "role")}
     assert rows["embedding", "position", "weight"] == 786_432
     assert rows["embedding", "token", "weight"] == 38_597_376
     assert rows["attention", "qkv", "weight"] == 12 * 1_769_472

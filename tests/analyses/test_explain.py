@@ -24,7 +24,9 @@ def test_attention_of_gpt2_is_written_out():
     assert attention["numel"] == 28_348_416
 
 
-@pytest.mark.parametrize("name", ["gpt2-xl", "meta-llama/Llama-3.2-1B", "mistralai/Mixtral-8x22B-v0.1", "facebook/opt-125m"])
+@pytest.mark.parametrize(
+    "name", ["gpt2-xl", "meta-llama/Llama-3.2-1B", "mistralai/Mixtral-8x22B-v0.1", "facebook/opt-125m"]
+)
 def test_the_arithmetic_gives_the_count(name):
     model = numel.inspect(name)
     sums = {row["component"]: row["numel"] for row in model.by("component")}

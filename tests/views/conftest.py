@@ -1,6 +1,7 @@
 """Reports to render: GPT-2's four sizes by arithmetic alone, every kind of block, and names that mean harm."""
 
 from io import StringIO
+from types import SimpleNamespace
 
 import pytest
 
@@ -197,6 +198,4 @@ def show():
 @pytest.fixture
 def samples():
     """The makers of reports, for tests that change something in them."""
-    import sys
-
-    return sys.modules[__name__]
+    return SimpleNamespace(**{name: value for name, value in globals().items() if not name.startswith("_")})

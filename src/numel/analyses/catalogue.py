@@ -47,7 +47,11 @@ def report(result: tuple[Entry, ...]) -> Report:
         Column("published_total", Text("published total"), Unit.COUNT),
         Column("agreement", Text("our count"), Unit.WORD),
     )
-    rows = tuple((e.id, e.model_type, e.published_total, e.agreement if e.is_counted else "no blueprint") for e in result)
-    found = Note(Text("{n} models; the part behind the slash is enough as a name", {"n": Value(len(result), Unit.COUNT)}))
+    rows = tuple(
+        (e.id, e.model_type, e.published_total, e.agreement if e.is_counted else "no blueprint") for e in result
+    )
+    found = Note(
+        Text("{n} models; the part behind the slash is enough as a name", {"n": Value(len(result), Unit.COUNT)})
+    )
     data: dict[str, Any] = {"models": [e._asdict() for e in result]}
     return Report("models", Text("Published models"), (Table(Text(""), columns, rows, key="models"), found), data)

@@ -5,6 +5,7 @@ Every number is computed from the models given; the quotations are a few words e
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.groups import group
@@ -48,7 +49,12 @@ class Size(NamedTuple):
 
 
 # What tells the four sizes, and what the study's table prints of each: attention and MLP in percent.
-_SIZES = {(12, 768): ("small", 22, 45), (24, 1024): ("medium", 28, 56), (36, 1280): ("large", 30, 60), (48, 1600): ("xl", 31, 63)}
+_SIZES = {
+    (12, 768): ("small", 22, 45),
+    (24, 1024): ("medium", 28, 56),
+    (36, 1280): ("large", 30, 60),
+    (48, 1600): ("xl", 31, 63),
+}
 
 
 def the_four_sizes(models: Sequence[ParameterTable]) -> tuple[Size, ...]:
@@ -138,7 +144,12 @@ def _bars(sizes: tuple[Size, ...]) -> Claim:
         Text(
             "they end at {first} in small and {last} in xl: embedding, {e_first} to {e_last}, has no bar, so none "
             "reaches 100 percent",
-            {"first": _share(sums[0]), "last": _share(sums[-1]), "e_first": _share(missing[0]), "e_last": _share(missing[-1])},
+            {
+                "first": _share(sums[0]),
+                "last": _share(sums[-1]),
+                "e_first": _share(missing[0]),
+                "e_last": _share(missing[-1]),
+            },
         ),
         INCOMPLETE,
         {"attention_and_mlp_share": sums, "embedding_share": missing},
@@ -177,7 +188,7 @@ def _largest(sizes: tuple[Size, ...]) -> Claim:
 
 def _rising(sizes: tuple[Size, ...]) -> Claim:
     attention, mlp = [s.share("attention") for s in sizes], [s.share("mlp") for s in sizes]
-    rising = all(a < b for xs in (attention, mlp) for a, b in zip(xs, xs[1:], strict=False))
+    rising = all(a < b for xs in (attention, mlp) for a, b in pairwise(xs))
     values = {
         "a_first": _share(attention[0]), "a_last": _share(attention[-1]),
         "m_first": _share(mlp[0]), "m_last": _share(mlp[-1]),

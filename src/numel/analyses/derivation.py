@@ -49,7 +49,9 @@ def derive(table: ParameterTable) -> tuple[Derived, ...]:
 def _derived(component: Component, placed: list[Placed]) -> Derived:
     formulas = [p.formula for p in placed]
     numel = sum(f.numel for f in formulas)
-    return Derived(component, _product_sum(formulas, "symbols"), _product_sum(formulas, "numbers"), numel, tuple(placed))
+    return Derived(
+        component, _product_sum(formulas, "symbols"), _product_sum(formulas, "numbers"), numel, tuple(placed)
+    )
 
 
 def _product_sum(formulas: Iterable[Formula], form: str) -> str:
@@ -87,5 +89,20 @@ def fields_of(formulas: Iterable[Formula]) -> tuple[str, ...]:
     for formula in formulas:
         for expression in (*(d.expression for d in formula.dims), *(r.expression for r in formula.repeats)):
             names.update(dict.fromkeys(re.findall(r"[A-Za-z_]\w*", expression)))
-    reserved = {"where", "if", "else", "and", "or", "not", "in", "layer", "expert", "min", "max", "len", "int", "round_up"}
+    reserved = {
+        "where",
+        "if",
+        "else",
+        "and",
+        "or",
+        "not",
+        "in",
+        "layer",
+        "expert",
+        "min",
+        "max",
+        "len",
+        "int",
+        "round_up",
+    }
     return tuple(name for name in names if name not in reserved)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..core.counts import count
 from ..core.groups import template_of
 from ..core.parameters import Component
-from ..core.report import Column, Note, Report, Table, Text, Unit, Value
+from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
 from . import describe
 
 if TYPE_CHECKING:
@@ -105,7 +105,11 @@ def _merge(tensors: list[NormSite]) -> NormSite:
 
 def report(result: tuple[ModelNorms, ...]) -> Report:
     """A row per model, then a row per norm of each model, then what the numbers say."""
-    blocks = (_models(result), *(_sites(norms) for norms in result), *(_verdict(norms) for norms in result))
+    blocks: tuple[Block, ...] = (
+        _models(result),
+        *(_sites(norms) for norms in result),
+        *(_verdict(norms) for norms in result),
+    )
     data = {"models": [_data(norms) for norms in result]}
     tables = [norms.table for norms in result]
     return Report(

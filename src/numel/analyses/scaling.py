@@ -81,7 +81,7 @@ def _trend(
     if any(d is None for d in derived) or len({d.symbols for d in derived if d}) != 1:
         return Trend(component, numel, shares, "", {}, {})
     first = derived[0]
-    assert first is not None  # noqa: S101 - for the type checker: every entry was just seen not to be None
+    assert first is not None
     names = fields_of(p.formula for p in first.formulas)
     values = {name: tuple(table.hyperparameters.get(name) for table in tables) for name in names}
     moving = {name: vs for name, vs in values.items() if len(set(map(str, vs))) > 1}
@@ -150,7 +150,9 @@ def why(result: Scaling, trend: Trend) -> Note:
     if trend.growth is None or not trend.symbols:
         return Note(Text("{what}: grows by {growth}, the model by {model}", values))
     if not trend.fields:
-        return Note(Text("{what} = {symbols}: none of its fields changes, so its share falls as the model grows", values))
+        return Note(
+            Text("{what} = {symbols}: none of its fields changes, so its share falls as the model grows", values)
+        )
     if trend.growth > result.growth:
         template = "{what} = {symbols}: it grows by {growth} ({moving}), the model by {model}: its share rises"
         return Note(Text(template, values))

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.counts import Counts, count
 from ..core.parameters import Component
 from ..core.report import (
-    Block, Chart, ChartKind, Column, Derivation, Formulas, Note, NoteKind, Report, Section, Table, Text, Unit, Value,
+    Block,
+    Chart,
+    ChartKind,
+    Column,
+    Derivation,
+    Formulas,
+    Note,
+    NoteKind,
+    Report,
+    Section,
+    Table,
+    Text,
+    Unit,
+    Value,
 )  # fmt: skip
 from . import breakdown, claims, describe, norms, scaling
 from .derivation import Derived, derive
@@ -35,9 +48,11 @@ class Options(NamedTuple):
 
 
 class Misplaced(NamedTuple):
-    """What the study's rule gets wrong on a model. `numel` are its attention, MLP, expert and norm parameters that the
-    rule puts elsewhere or nowhere, `share` of all of those, `norm_found` the share of the norms that it finds,
-    `examples` the largest and the most telling names."""
+    """What the study's rule gets wrong on a model.
+
+    `numel`: attention, MLP, expert and norm parameters that it puts elsewhere or nowhere; `share`: of all of those;
+    `norm_found`: the share of the norms that it finds; `examples`: the largest and the most telling names.
+    """
 
     model: str
     numel: int
@@ -275,7 +290,9 @@ def _beyond(result: Study) -> tuple[Section, ...]:
         'The original sorts by substrings: "attn" or "attention", "mlp" or "fc", "ln". On GPT-2 that is right. Other '
         "architectures name their tensors differently; the share is of their attention, MLP, expert and norm parameters."
     )
-    return (Section(Text("The rule of the original, beyond GPT-2"), (lead, Table(Text(""), columns, rows, key="beyond"))),)
+    return (
+        Section(Text("The rule of the original, beyond GPT-2"), (lead, Table(Text(""), columns, rows, key="beyond"))),
+    )
 
 
 def _limits() -> Section:
@@ -283,7 +300,9 @@ def _limits() -> Section:
     return Section(
         Text("Limits of the original, and what numel shows"),
         (
-            Note(Text("It counts only and says nothing of the values. This document does not either: it reads shapes.")),
+            Note(
+                Text("It counts only and says nothing of the values. This document does not either: it reads shapes.")
+            ),
             Note(
                 Text(
                     "It draws no line to performance. Neither does this document: a share of the parameters is not a share of "
@@ -318,5 +337,3 @@ def _data(result: Study) -> dict[str, Any]:
         "claims": [c._asdict() for c in result.claims],
         "beyond": [m._asdict() for m in result.beyond],
     }
-
-

@@ -288,6 +288,8 @@ class _Parser:
             message = f"a group cannot be {row.columns[1]}"
             raise ValueError(message)
         prefix, loops = self._path(row.columns[0], scope)
+        if line.extra and " for " in row.columns[0]:  # belongs to the loop: a child that opens it again has it too
+            loops = (*loops[:-1], loops[-1]._replace(extra=line.extra))
         return Scope(row.indent, prefix + ".", loops, line.conditions, line.is_legacy, line.extra)
 
     def _path(self, head: str, scope: Scope) -> tuple[str, tuple[Loop, ...]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UnsupportedError
@@ -13,7 +13,8 @@ from .language import parent_of, parse
 if TYPE_CHECKING:
     from .syntax import Blueprint
 
-_FOLDER = Path(__file__).parent / "architectures"
+_FOLDER = os.path.join(os.path.dirname(__file__), "architectures")
+_SUFFIX = ".blueprint"
 _MODEL_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,99}")  # a model type comes from a file: it is no path
 
 
@@ -23,7 +24,7 @@ def model_types() -> tuple[str, ...]:
     >>> "gpt2" in model_types()
     True
     """
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.blueprint")))
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in os.listdir(_FOLDER) if name.endswith(_SUFFIX)))
 
 
 def has_blueprint(model_type: str) -> bool:
@@ -32,7 +33,7 @@ def has_blueprint(model_type: str) -> bool:
     >>> has_blueprint("gpt2"), has_blueprint("../gpt2")
     (True, False)
     """
-    return bool(_MODEL_TYPE.fullmatch(model_type)) and (_FOLDER / f"{model_type}.blueprint").is_file()
+    return bool(_MODEL_TYPE.fullmatch(model_type)) and os.path.isfile(_path(model_type))
 
 
 def source_text(model_type: str) -> str:
@@ -44,7 +45,12 @@ def source_text(model_type: str) -> str:
     if not has_blueprint(model_type):
         message = f"no blueprint for model_type {model_type[:100]!r}"
         raise UnsupportedError(message, hint="give a checkpoint instead of a config: its header needs none")
-    return (_FOLDER / f"{model_type}.blueprint").read_text(encoding="utf-8")
+    with open(_path(model_type), encoding="utf-8") as file:
+        return file.read()
+
+
+def _path(model_type: str) -> str:
+    return os.path.join(_FOLDER, model_type + _SUFFIX)
 
 
 @cache

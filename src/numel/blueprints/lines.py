@@ -64,6 +64,7 @@ def tensors(row: Row, template: str, scope: Scope, loops: tuple[Loop, ...]) -> I
     biases = [modifier for modifier in modifiers if re.match(r"bias\b", modifier)]
     others = [modifier for modifier in modifiers if modifier not in biases]
     line = modified(Line("", loops=loops, note=row.note), scope, others)
+    line = line._replace(extra=line.extra or next((loop.extra for loop in loops if loop.extra), None))
     for name in alternatives(template):
         if shape.startswith("include "):
             yield line._replace(template=name, include=_include(shape))

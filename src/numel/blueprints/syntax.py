@@ -19,11 +19,12 @@ class BlueprintSyntaxError(ValueError):
 
 
 class Loop(NamedTuple):
-    """`variable` runs from `start` (0 when None) up to, not including, `stop`."""
+    """`variable` runs from `start` (0 when None) up to, not including, `stop`; what `extra` holds for is not run."""
 
     variable: str
     stop: Expression
     start: Expression | None = None
+    extra: Expression | None = None
 
 
 class Tie(NamedTuple):

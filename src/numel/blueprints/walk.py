@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..core.dtypes import DType
+    from .expressions import Expression
     from .syntax import Include, Line, Loop, Rename
 
 _TOO_MANY_TENSORS = 1_000_000  # the largest published checkpoint has under 100,000: beyond this a config is nonsense
@@ -33,11 +34,16 @@ class Found(NamedTuple):
 
 
 class Block(NamedTuple):
-    """The lines inside one loop. `is_uniform`: nothing but the name depends on the variable."""
+    """The lines inside one loop.
+
+    `is_uniform`: nothing but the name depends on the variable. `guards`: for each line the conditions that can be
+    tested before the loop; where each line has one that fails, the loop's bound need not make sense.
+    """
 
     loop: Loop
     children: tuple[Line | Block, ...]
     is_uniform: bool
+    guards: tuple[tuple[Expression, ...], ...]
 
 
 class Context(NamedTuple):
@@ -71,8 +77,15 @@ def blocks_of(lines: Iterable[Line], depth: int = 0) -> tuple[Line | Block, ...]
         else:
             inside = tuple(members)
             is_uniform = all(len(line.loops) == depth + 1 and _is_uniform(line, loop.variable) for line in inside)
-            nodes.append(Block(loop, blocks_of(inside, depth + 1), is_uniform))
+            guards = tuple(_guards(line, depth) for line in inside)
+            nodes.append(Block(loop, blocks_of(inside, depth + 1), is_uniform, guards if all(guards) else ()))
     return tuple(nodes)
+
+
+def _guards(line: Line, depth: int) -> tuple[Expression, ...]:
+    """The conditions of a line that read none of the loops' variables from `depth` on."""
+    inner = {loop.variable for loop in line.loops[depth:]}
+    return tuple(condition for condition in line.conditions if not inner & condition.names)
 
 
 def _is_uniform(line: Line, variable: str) -> bool:
@@ -100,6 +113,8 @@ class Walk:
             if not isinstance(node, Block):
                 self.line(node)
                 continue
+            if node.guards and not any(self._all_hold(guards) for guards in node.guards):
+                continue
             bounds = self._iterations(node.loop)
             if node.is_uniform:
                 self._stamp(node, bounds)
@@ -112,7 +127,7 @@ class Walk:
 
     def line(self, line: Line) -> None:
         """Evaluate one line."""
-        if not self._holds(line):
+        if not self._all_hold(line.conditions):
             return
         values = self.values
         if line.include:
@@ -136,7 +151,7 @@ class Walk:
         """Evaluate a uniform block: once in full, then only the number in the name changes."""
         pieces, variable = [], "{" + block.loop.variable + "}"
         for line in block.children:
-            if isinstance(line, Block) or not bounds or not self._holds(line):
+            if isinstance(line, Block) or not bounds or not self._all_hold(line.conditions):
                 continue
             template, shape = self._template(self.prefix + line.template), self._shape(line)
             is_extra = line.extra is not None and bool(compute(line.extra, self.values, self.path))
@@ -159,8 +174,8 @@ class Walk:
             known = self.templates[template] = self.rename(template)
         return known
 
-    def _holds(self, line: Line) -> bool:
-        return all(compute(condition, self.values, self.path) for condition in line.conditions)
+    def _all_hold(self, conditions: Iterable[Expression]) -> bool:
+        return all(compute(condition, self.values, self.path) for condition in conditions)
 
     def _target(self, line: Line) -> str | None:
         if line.tie is None or (line.tie.condition and not compute(line.tie.condition, self.values, self.path)):

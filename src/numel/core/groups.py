@@ -1,4 +1,4 @@
-"""The parameters of a table summed by what they have in common: component, part, layer, …"""
+"""What do the parameters of a table sum to by what they have in common: component, part, layer and so on?"""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _each_tensor(table: ParameterTable, getters: dict[str, Callable[[Parameter],
     return Grouping(table.name, tuple(getters), groups)
 
 
-def _rank(name: str, value: Any) -> tuple[int, int, str]:  # noqa: ANN401 - a key is a text, a number or None
+def _rank(name: str, value: Any) -> tuple[int, int, str]:
     """Components in the taxonomy's order, numbers by size, None last; parts and templates as they came (stable sort)."""
     if value is None:
         return (2, 0, "")

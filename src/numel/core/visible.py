@@ -1,4 +1,4 @@
-"""How a text that somebody else wrote is shown: whatever could hide, move or break a line becomes `\\u{…}`."""
+r"""How a text that somebody else wrote is shown: whatever could hide, move or break a line becomes `\u{…}`."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Found(Protocol):
         """What the model is called."""
 
     @property
-    def index(self) -> str | None:
+    def shard_index(self) -> str | None:
         """The file that lists the shards."""
 
     @property
@@ -64,10 +64,10 @@ def read(found: Found) -> Inventory:
     Of a configuration without weights the inventory has no tensors and the source's kind `config`: which tensors
     it has, its blueprint says. Beside weights that can be read, a configuration that cannot is a warning.
     """
-    if found.index is None and not found.weights:
+    if found.shard_index is None and not found.weights:
         return _config_alone(found)
     config, warnings = _config_beside(found)
-    if found.index is None:
+    if found.shard_index is None:
         try:
             row = _format_of(found)
         except UnsupportedError as error:  # a pickle beside a config.json that says as much
@@ -79,7 +79,7 @@ def read(found: Found) -> Inventory:
     else:
         from .sharded import read as read_sharded
 
-        with found.open(found.index) as index:
+        with found.open(found.shard_index) as index:
             inventory = read_sharded(index, found.open, beside=found.beside)
     return inventory._replace(
         name=found.name,

@@ -25,7 +25,7 @@ _EXPECTED = "a config.json is an object with model_type or architectures"
 
 # transformers < 5 wrote the open end of Mamba 2's time_step_limit as the bare word, which is no JSON. No shape
 # depends on it, so these configurations are read as if it were null; any other Infinity is refused.
-_OPEN_LIMIT = re.compile(rb'("time_step_limit"[ \t\n\r]*+:[ \t\n\r]*+\[[ \t\n\r]*+[0-9.eE+-]++[ \t\n\r]*+,[ \t\n\r]*+)Infinity')
+_OPEN_LIMIT = rb'("time_step_limit"[ \t\n\r]*+:[ \t\n\r]*+\[[ \t\n\r]*+[0-9.eE+-]++[ \t\n\r]*+,[ \t\n\r]*+)Infinity'
 
 
 def read(source: ByteSource) -> ModelConfig:
@@ -42,7 +42,9 @@ def read(source: ByteSource) -> ModelConfig:
         from .recognise import refuse_foreign
 
         refuse_foreign(source, "config.json", also="JSON text")
-    value = parse_json(_OPEN_LIMIT.sub(rb"\1null    ", raw), path=source.name)
+    if b"Infinity" in raw:
+        raw = re.sub(_OPEN_LIMIT, rb"\1null    ", raw)
+    value = parse_json(raw, path=source.name)
     if not isinstance(value, dict):
         message = "is no model configuration: it holds no object"
         raise ConfigError(message, path=path, hint=_EXPECTED)
@@ -65,7 +67,11 @@ def parse(mapping: Mapping[str, Any], *, path: str | None = None) -> ModelConfig
             raise ConfigError(message, path=shown)
     model_type, architectures = mapping.get("model_type"), mapping.get("architectures")
     if model_type is None and not architectures:
-        what = "it is the index of a sharded model" if "weight_map" in mapping else "it has neither model_type nor architectures"
+        what = (
+            "it is the index of a sharded model"
+            if "weight_map" in mapping
+            else "it has neither model_type nor architectures"
+        )
         message = f"is no model configuration: {what}"
         raise ConfigError(message, path=shown, hint=_EXPECTED)
     if model_type is not None and not isinstance(model_type, str):

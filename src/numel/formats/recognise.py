@@ -34,10 +34,16 @@ _CONVERT = "save the model as safetensors, or give its config.json"
 
 # From the signatures that cannot be mistaken to those that are only a way of beginning.
 KINDS = (
-    _kind(rb"version https://git-lfs\.github\.com/spec/", "a Git LFS pointer, not the file itself", "run `git lfs pull`"),
+    _kind(
+        rb"version https://git-lfs\.github\.com/spec/", "a Git LFS pointer, not the file itself", "run `git lfs pull`"
+    ),
     _kind(rb"\s*(<!doctype html|<html|<head|<body)", "an HTML page, perhaps of an error or a login", _AGAIN),
     _kind(rb"\s*<\?xml|\s*<error", "an XML page, perhaps an error of the server", _AGAIN),
-    _kind(rb"(entry|repository) not found|access to model|invalid (username|credentials)|40[134]\b", "a server's refusal", _AGAIN),
+    _kind(
+        rb"(entry|repository) not found|access to model|invalid (username|credentials)|40[134]\b",
+        "a server's refusal",
+        _AGAIN,
+    ),
     _kind(rb"GGUF", "a GGUF file", _CONVERT, is_model=True),
     _kind(rb"PK\x03\x04", "a zip archive, as torch.save writes them", _CONVERT, is_model=True),
     _kind(rb"\x80[\x02-\x05][\x00-\xff]{8}", "a Python pickle", _CONVERT, is_model=True),
@@ -49,14 +55,18 @@ KINDS = (
     _kind(rb"\x28\xb5\x2f\xfd", "a zstd archive", _UNPACK),
     _kind(rb"\xfd7zXZ\x00|BZh[1-9]|7z\xbc\xaf\x27\x1c", "a compressed archive", _UNPACK),
     _kind(rb"\x00{16}", "zeros where it should begin, as an unfinished download has", _AGAIN),
-    _kind(rb"(\xef\xbb\xbf)?\s*[{\[]\s*[\"\]}]", "JSON text", "a configuration is named config.json, an index *.safetensors.index.json"),
+    _kind(
+        rb"(\xef\xbb\xbf)?\s*[{\[]\s*[\"\]}]",
+        "JSON text",
+        "a configuration is named config.json, an index *.safetensors.index.json",
+    ),
 )
 
 
 def recognise(head: bytes) -> Kind | None:
-    """The kind of content that begins with `head`, None when it is like nothing known.
+    r"""The kind of content that begins with `head`, None when it is like nothing known.
 
-    >>> recognise(b"version https://git-lfs.github.com/spec/v1\\noid sha256:4d7a")[1:3]
+    >>> recognise(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a")[1:3]
     ('a Git LFS pointer, not the file itself', 'run `git lfs pull`')
     """
     return next((kind for kind in KINDS if kind.signature.match(head)), None)

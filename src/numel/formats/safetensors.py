@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 from ..core.tensors import Inventory, Source, TensorInfo
 from ..core.visible import visible_path
 from ..errors import CorruptFileError, UnsupportedError
-from .safetensors_exact import MAX_ENTRY_NBYTES, ExactEntries
+from .safetensors_exact import MAX_ENTRY_NBYTES, METADATA, ExactEntries
 from .safetensors_rules import shown_name
 from .safetensors_usual import Shapes, usual_entries
 from .strict_json import MAX_PATH_SHOWN
@@ -58,7 +58,7 @@ def read(source: ByteSource) -> Inventory:
     """
     shard = basename(source.name.replace("\\", "/"))
     with collector_paused():
-        header = read_header(source, shard, Shapes())
+        header = read_header(source, shard, Shapes(), set())
     return Inventory(
         splitext(shard)[0],
         Source("file", "safetensors", source.name),
@@ -68,8 +68,12 @@ def read(source: ByteSource) -> Inventory:
     )
 
 
-def read_header(source: ByteSource, shard: str, shapes: Shapes) -> Header:
-    """What the header of the file `shard` says; the files of one model share their `shapes`."""
+def read_header(source: ByteSource, shard: str, shapes: Shapes, seen: set[str]) -> Header:
+    """What the header of the file `shard` says.
+
+    The files of one model share `shapes`, and `seen`, to which the names are added: if it grows by less than
+    `names`, another file has one of them.
+    """
     header = _header_bytes(source)
     data_start = _LENGTH_NBYTES + len(header)
     exact = ExactEntries(header.rstrip(b" "), path=source.name, base=_LENGTH_NBYTES)
@@ -88,8 +92,13 @@ def read_header(source: ByteSource, shard: str, shapes: Shapes) -> Header:
             raise UnsupportedError(message, path=visible_path(source.name, MAX_PATH_SHOWN))
     if data_start + exact.end != source.size:
         _check_layout(tensors, source, data_start)
-    if len(set(names)) != len(names):
+    n_seen = len(seen)
+    seen.update(names)
+    if len(seen) != n_seen + len(names) and len(set(names)) != len(names):
         _refuse_duplicate(names, source, data_start)
+    if METADATA in seen:  # described like a tensor, it went the quick way
+        message = f"{METADATA} must be an object of texts, and is the name of a tensor"
+        raise _corrupt(source, message, None)
     warnings = exact.warnings() + (() if tensors else ("the file holds no tensors",))
     return Header(names, tensors, source.size - data_start, exact.metadata or {}, warnings)
 

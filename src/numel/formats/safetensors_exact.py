@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MAX_ENTRY_NBYTES = 1 << 20  # of one tensor's description: a shape of 100,000 dimensions fits in
 MAX_METADATA_KEYS = 100_000
-_METADATA = "__metadata__"
+METADATA = "__metadata__"
 _FIELDS = ("dtype", "shape", "data_offsets")
 
 _SPACE = re.compile(rb"[ \t\n\r]*+")
@@ -59,7 +59,9 @@ class ExactEntries:
         if self._unknown_fields:
             field, name = next(iter(self._unknown_fields.items()))
             more = f", and {len(self._unknown_fields) - 1} more" if len(self._unknown_fields) > 1 else ""
-            found.append(f"the header has a field that the format does not know: {visible(field, 40)} of {shown_name(name)}{more}")
+            found.append(
+                f"the header has a field that the format does not know: {visible(field, 40)} of {shown_name(name)}{more}"
+            )
         return tuple(found)
 
     def entries(self, stop: int) -> Columns:
@@ -107,7 +109,7 @@ class ExactEntries:
     def _read_metadata(self, start: int, stop: int) -> None:
         """The object between these bytes. Of 100 MB of it there is never a third copy in memory."""
         if self.header.count(b'"', start, stop) > 4 * MAX_METADATA_KEYS:
-            message = f"{_METADATA} has more than {MAX_METADATA_KEYS:,} keys"
+            message = f"{METADATA} has more than {MAX_METADATA_KEYS:,} keys"
             raise UnsupportedError(message, path=self._path)
         text = self._text(start, stop)
         self.header, self.base, self.position = self.header[stop:], self.base + stop, 0
@@ -149,32 +151,37 @@ class ExactEntries:
 
     def _take(self, name: str, value: object, rows: list[Row]) -> None:
         """Keep one entry of the header. Raises Fault without an index."""
-        if name == _METADATA:
+        if name == METADATA:
             self._take_metadata(value)
             return
         try:
-            fields = self._fields(name, value)
-            dtype = self._dtype(name, fields["dtype"])
-            shape = _naturals("shape", fields["shape"])
-            begin, end = _range(fields["data_offsets"])
-            nbytes = nbytes_of(shape, dtype)
-            if end - begin != nbytes:
-                taken = f"{dtype.name} {shown_shape(shape)} takes {nbytes:,}"
-                raise Fault(None, f"its range has {end - begin:,} bytes, and {taken}")
+            shape, dtype, begin, end = self._description(name, value)
         except Fault as fault:
             raise Fault(None, f"tensor {shown_name(name)}: {fault.message}") from None
         rows.append((name, self._shapes.setdefault(shape, shape), dtype, begin))
         self.end = end if begin == self.end else -1
 
+    def _description(self, name: str, value: object) -> tuple[tuple[int, ...], DType, int, int]:
+        """Shape, dtype, begin and end of a tensor. Raises Fault without an index."""
+        fields = self._fields(name, value)
+        dtype = self._dtype(name, fields["dtype"])
+        shape = _naturals("shape", fields["shape"])
+        begin, end = _range(fields["data_offsets"])
+        nbytes = nbytes_of(shape, dtype)
+        if end - begin != nbytes:
+            taken = f"{dtype.name} {shown_shape(shape)} takes {nbytes:,}"
+            raise Fault(None, f"its range has {end - begin:,} bytes, and {taken}")
+        return shape, dtype, begin, end
+
     def _take_metadata(self, value: object) -> None:
         """`__metadata__` maps texts to texts (README); tensor.rs refuses anything else as well, null excepted."""
         if self.metadata is not None:
-            raise Fault(None, f"{_METADATA} stands twice in the header")
+            raise Fault(None, f"{METADATA} stands twice in the header")
         if not isinstance(value, dict):
-            raise Fault(None, f"{_METADATA} must be an object of texts, not {_kind(value)}")
+            raise Fault(None, f"{METADATA} must be an object of texts, not {_kind(value)}")
         for key, text in value.items():
             if not isinstance(text, str):
-                raise Fault(None, f"{_METADATA}: {visible(key, 40)} must be a text, not {_kind(text)}")
+                raise Fault(None, f"{METADATA}: {visible(key, 40)} must be a text, not {_kind(text)}")
         self.metadata = value
 
     def _fields(self, name: str, value: object) -> dict[str, Any]:
@@ -194,7 +201,9 @@ class ExactEntries:
         if not isinstance(value, str):
             raise Fault(None, f"dtype must be a text, not {_kind(value)}")
         if value not in SAFETENSORS_DTYPES:
-            message = f"tensor {shown_name(name)}: dtype {visible(value, 40)} is none of the {len(SAFETENSORS_DTYPES)} known"
+            message = (
+                f"tensor {shown_name(name)}: dtype {visible(value, 40)} is none of the {len(SAFETENSORS_DTYPES)} known"
+            )
             raise UnsupportedError(message, path=self._path)
         return SAFETENSORS_DTYPES[value]
 
@@ -255,7 +264,9 @@ def _kind(value: object) -> str:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, int | float):
         return visible(str(value), 40)
-    return {str: "a text", list: "a list"}.get(type(value), "an object")
+    if isinstance(value, str | list):
+        return "a text" if isinstance(value, str) else "a list"
+    return "an object"
 
 
 def _is_deeper(value: object, limit: int) -> bool:

@@ -21,8 +21,8 @@ from ..core.dtypes import SAFETENSORS_DTYPES, DType
 from .safetensors_rules import Columns, nbytes_of
 from .strict_json import Fault
 
-# Control characters are no JSON, and a backslash changes what a quotation mark means: neither is the usual form.
-_UNUSUAL = bytes(0x5C if byte < 0x20 else byte for byte in range(256))
+# A backslash changes what a quotation mark means, and control characters are no JSON: neither is the usual form.
+_UNUSUAL = (0x5C, *range(0x20))
 _CONSTANTS = ((2, ":{"), (3, "dtype"), (4, ":"), (6, ","), (7, "shape"), (9, "data_offsets"))
 _N_PIECES = 10
 
@@ -56,29 +56,32 @@ def usual_entries(piece: bytes, begin: int, shapes: Shapes, *, closing: str) -> 
 
     The first one's values start at byte `begin`; behind the last one stands `closing`: a comma or a brace.
     """
-    piece = piece.translate(_UNUSUAL)
-    if b"\\" in piece:
+    if any(map(piece.__contains__, _UNUSUAL)):  # 33 searches by memchr take less than one pass by a pattern
         return None
     try:
         pieces = piece.decode("utf-8").split('"')
-    except UnicodeDecodeError:
-        return None
-    n, rest = divmod(len(pieces) - 1, _N_PIECES)
-    if rest or not n or pieces[0].strip(" "):
-        return None
-    for index, expected in _CONSTANTS:
-        column = pieces[index::_N_PIECES]
-        if column[0].strip(" ") != expected or column.count(column[0]) != n:
+        if not _has_usual_pieces(pieces):
             return None
-    try:
         sized = [*map(shapes.__getitem__, zip(pieces[5::_N_PIECES], pieces[8::_N_PIECES], strict=True))]
-    except (KeyError, Fault):
+    except (UnicodeDecodeError, KeyError, Fault):
         return None
     shapes_, dtypes, sizes = zip(*sized, strict=True)
     ends = [*accumulate(sizes, initial=begin)]
     if not _are_ranges(pieces[10::_N_PIECES], ends, closing):
         return None
     return Columns(pieces[1::_N_PIECES], shapes_, dtypes, ends[:-1], ends[-1])
+
+
+def _has_usual_pieces(pieces: list[str]) -> bool:
+    """Whether there are ten pieces for each tensor, and those that are no name, number or type are as they should be."""
+    n, rest = divmod(len(pieces) - 1, _N_PIECES)
+    if rest or not n or pieces[0].strip(" "):
+        return False
+    for index, expected in _CONSTANTS:
+        column = pieces[index::_N_PIECES]
+        if column[0].strip(" ") != expected or column.count(column[0]) != n:
+            return False
+    return True
 
 
 def _are_ranges(cells: list[str], ends: list[int], closing: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from itertools import chain
 from posixpath import basename
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..core.tensors import Inventory, Source
 from ..core.visible import visible, visible_path
@@ -44,13 +44,15 @@ def read(index: ByteSource, open_shard: OpenShard, *, beside: Iterable[str] = ()
     CorruptFileError when a file is missing or says otherwise than the index, UnsupportedError when the files are no
     safetensors.
     """
-    raw = _index_bytes(index)
+    if index.size > MAX_INDEX_NBYTES:
+        message = f"has {index.size:,} bytes; an index of more than {MAX_INDEX_NBYTES:,} cannot be meant"
+        raise UnsupportedError(message, path=visible_path(index.name, MAX_PATH_SHOWN))
     with collector_paused():
         shards = Shards(open_shard, path=index.name)
-        document = shards.add_usual(UsualIndex(raw), beside)
+        document = shards.add_usual(UsualIndex(index), beside)
         if document is None:
             shards = Shards(open_shard, path=index.name)
-            document = parse(raw, path=index.name)
+            document = parse(_index_bytes(index), path=index.name)
             shards.add_listed(document)
         name = basename(index.name.replace("\\", "/")).removesuffix(_INDEX_SUFFIX)
         inventory = shards.inventory(name, Source("file", "safetensors", index.name))
@@ -75,6 +77,7 @@ class Shards:
         self.headers: dict[str, Header] = {}
         self.names: set[str] = set()
         self.nbytes = 0
+        self._n_names = 0
         self._unlisted: list[str] = []
         self._open_shard = open_shard
         self._path = visible_path(path, MAX_PATH_SHOWN)
@@ -85,13 +88,12 @@ class Shards:
         self._check_name(file)
         try:
             with self._open_shard(file) as source:
-                header = read_header(source, file, self._shapes)
+                header = read_header(source, file, self._shapes, self.names)
         except SourceError as error:
             message = f"needs the file {visible(file, 64)}: {error.message}"
             raise CorruptFileError(message, path=self._path, hint="download the model again") from error
-        n_names = len(self.names) + len(header.names)
-        self.names.update(header.names)
-        if len(self.names) != n_names:
+        self._n_names += len(header.names)
+        if len(self.names) != self._n_names:
             self._refuse_shared(file, header)
         self.headers[file] = header
         self.nbytes += header.nbytes
@@ -106,7 +108,9 @@ class Shards:
         first = _NUMBERED.fullmatch(index.first_file)
         if first is None or index.document is None:
             return None
-        numbered = [match for match in map(_NUMBERED.fullmatch, beside) if match and match.group(1, 3) == first.group(1, 3)]
+        numbered = [
+            match for match in map(_NUMBERED.fullmatch, beside) if match and match.group(1, 3) == first.group(1, 3)
+        ]
         if len(numbered) != int(first[3]):
             return None
         try:
@@ -120,13 +124,13 @@ class Shards:
         """Read the files that the index lists. Raises CorruptFileError for the first entry that is not as it says."""
         if not isinstance(document, dict) or not isinstance(document.get("weight_map"), dict):
             hint = "an index maps each tensor's name to the file that holds it, under weight_map"
-            raise self._corrupt("is no index: it is no JSON object with an object weight_map", hint)
+            self._fail("is no index: it is no JSON object with an object weight_map", hint)
         weight_map: dict[str, Any] = document["weight_map"]
         if not weight_map:
-            raise self._corrupt("weight_map lists no tensors")
+            self._fail("weight_map lists no tensors")
         for name, file in weight_map.items():
             if not isinstance(file, str):
-                raise self._corrupt(f"weight_map: the file of {shown_name(name)} must be given as a text")
+                self._fail(f"weight_map: the file of {shown_name(name)} must be given as a text")
         for file in sorted(set(weight_map.values())):
             self.add(file)
         file_of = {name: file for file, header in self.headers.items() for name in header.names}
@@ -134,7 +138,7 @@ class Shards:
             found = file_of.pop(name, None)
             if found != file:
                 where = f"it lies in {visible(found, 64)}" if found else "that does not hold it"
-                raise self._corrupt(f"weight_map puts tensor {shown_name(name)} into {visible(file, 64)}, and {where}")
+                self._fail(f"weight_map puts tensor {shown_name(name)} into {visible(file, 64)}, and {where}")
         self._unlisted = list(file_of)
 
     def inventory(self, name: str, source: Source) -> Inventory:
@@ -165,28 +169,27 @@ class Shards:
         """
         parts = file.split("/")
         if any(part in ("", ".", "..") for part in parts) or _FORBIDDEN.search(file):
-            raise self._corrupt(f"weight_map names {visible(file, 64)}, which is no plain name of a file in its folder")
+            self._fail(f"weight_map names {visible(file, 64)}, which is no plain name of a file in its folder")
         if any(len(part.encode("utf-8")) > MAX_PART_NBYTES for part in parts):
-            raise self._corrupt(f"weight_map names a file of more than {MAX_PART_NBYTES} bytes: {visible(file, 64)}")
+            self._fail(f"weight_map names a file of more than {MAX_PART_NBYTES} bytes: {visible(file, 64)}")
         if not file.endswith(_SUFFIX):
             message = f"weight_map names {visible(file, 64)}, which is no {_SUFFIX} file"
-            raise UnsupportedError(message, path=self._path, hint="save the model as safetensors, or give its config.json")
+            raise UnsupportedError(
+                message, path=self._path, hint="save the model as safetensors, or give its config.json"
+            )
 
     def _refuse_shared(self, file: str, header: Header) -> None:
         for other, known in self.headers.items():
             for name in set(header.names) & set(known.names):
                 files = f"{visible(other, 64)} and {visible(file, 64)}"
-                raise self._corrupt(f"tensor {shown_name(name)} lies in two files: {files}")
+                self._fail(f"tensor {shown_name(name)} lies in two files: {files}")
 
-    def _corrupt(self, message: str, hint: str | None = None) -> CorruptFileError:
-        return CorruptFileError(message, path=self._path, hint=hint)
+    def _fail(self, message: str, hint: str | None = None) -> NoReturn:
+        raise CorruptFileError(message, path=self._path, hint=hint)
 
 
 def _index_bytes(index: ByteSource) -> bytes:
-    """The index's text. Raises when it is something else, or too large to be meant."""
-    if index.size > MAX_INDEX_NBYTES:
-        message = f"has {index.size:,} bytes; an index of more than {MAX_INDEX_NBYTES:,} cannot be meant"
-        raise UnsupportedError(message, path=visible_path(index.name, MAX_PATH_SHOWN))
+    """The index's text. Raises when it is something else."""
     raw = index.read(0, index.size)
     if not raw[:512].lstrip().startswith(b"{"):
         from .recognise import refuse_foreign

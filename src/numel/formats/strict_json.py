@@ -53,17 +53,10 @@ def parse(raw: bytes, *, path: str) -> Any:
     """
     text = decode(raw, path=path)
     try:
-        if too_deep(raw):
-            raise Fault(None, f"is nested more than {MAX_DEPTH} levels deep")
-        refuse_lone_surrogates(text)
-        value, end = value_at(text, skip_space(text, 0))
-        end = skip_space(text, end)
-        if end != len(text):
-            raise Fault(end, "is no valid JSON: there is more text behind the end of the value")
+        return _only_value(text, raw)
     except Fault as fault:
         offset = None if fault.index is None else len(text[: fault.index].encode("utf-8"))
         raise CorruptFileError(fault.message, path=visible_path(path, MAX_PATH_SHOWN), offset=offset) from None
-    return value
 
 
 def decode(raw: bytes, *, path: str) -> str:
@@ -77,6 +70,18 @@ def decode(raw: bytes, *, path: str) -> str:
     except UnicodeDecodeError as error:
         message = f"is not UTF-8: {error.reason}"
         raise CorruptFileError(message, path=shown, offset=error.start) from None
+
+
+def _only_value(text: str, raw: bytes) -> Any:
+    """The value that is all of `text`, which are the bytes `raw`. Raises Fault."""
+    if too_deep(raw):
+        raise Fault(None, f"is nested more than {MAX_DEPTH} levels deep")
+    refuse_lone_surrogates(text)
+    value, end = value_at(text, skip_space(text, 0))
+    end = skip_space(text, end)
+    if end != len(text):
+        raise Fault(end, "is no valid JSON: there is more text behind the end of the value")
+    return value
 
 
 def skip_space(text: str, index: int) -> int:
@@ -94,7 +99,7 @@ def too_deep(raw: bytes) -> bool:
 
 
 def refuse_lone_surrogates(text: str) -> None:
-    """Raises Fault when an escape like `\\ud800` stands without the other half of its character."""
+    r"""Raises Fault when an escape like `\ud800` stands without the other half of its character."""
     if "\\u" not in text:
         return
     for escape in _ESCAPE.finditer(text):

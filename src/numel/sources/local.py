@@ -107,7 +107,9 @@ class LocalFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __del__(self) -> None:
@@ -124,9 +126,9 @@ _pread = getattr(os, "pread", _seek_and_read)
 
 
 class LocalModel(NamedTuple):
-    """What a path holds. `weights`, `index` and `config` are names of files in the folder `root`.
+    """What a path holds. `weights`, `shard_index` and `config` are names of files in the folder `root`.
 
-    With `index` the weights are what it lists, and `weights` is empty. `kind` is file, folder or config, as in
+    With `shard_index` the weights are what it lists, and `weights` is empty. `kind` is file, folder or config, as in
     `Source.kind`; `location` is the path as it was given.
     """
 
@@ -135,7 +137,7 @@ class LocalModel(NamedTuple):
     kind: str
     name: str
     weights: tuple[str, ...] = ()
-    index: str | None = None
+    shard_index: str | None = None
     config: str | None = None
     warnings: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()  # the other files of the kind, which an index should list
@@ -164,7 +166,7 @@ def find(path: str | os.PathLike[str]) -> LocalModel:
     folder = LocalModel(location, root, "file", _name_of_folder(root))
     beside = _CONFIG if os.path.lexists(os.path.join(root, _CONFIG)) else None
     if file.lower().endswith(_INDEX_SUFFIX):
-        return folder._replace(index=file, config=beside)
+        return folder._replace(shard_index=file, config=beside)
     if file.lower().endswith(".json"):
         name = folder.name if file.lower() == _CONFIG else os.path.splitext(file)[0]
         return folder._replace(kind="config", name=name, config=file)
@@ -180,21 +182,25 @@ def _in_folder(location: str) -> LocalModel:
             files = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         _refuse_path(location, error)
-    found = LocalModel(location, location, "folder", _name_of_folder(location), config=_CONFIG if _CONFIG in files else None)
+    found = LocalModel(
+        location, location, "folder", _name_of_folder(location), config=_CONFIG if _CONFIG in files else None
+    )
     tensors = [file for file in files if file.lower().endswith(_WEIGHTS[0])]
     indices = [file for file in files if file.lower().endswith(_INDEX_SUFFIX)]
     if _SINGLE in tensors:
         return found._replace(weights=(_SINGLE,), warnings=_unused(_SINGLE, [*indices, *tensors]))
     if indices:
         index = min(indices, key=lambda file: (file != "model" + _INDEX_SUFFIX, file))
-        return found._replace(index=index, beside=tuple(tensors), warnings=_unused(index, indices))
+        return found._replace(shard_index=index, beside=tuple(tensors), warnings=_unused(index, indices))
     for suffix in _WEIGHTS:
         weights = [file for file in files if file.lower().endswith(suffix) and not _NO_MODEL.fullmatch(file)]
         if weights:
             return _without_index(found, weights)
     if found.config is None:
         _refuse_folder(location, files)
-    return found._replace(kind="config", warnings=("the folder holds no weights: the tensors are those of config.json",))
+    return found._replace(
+        kind="config", warnings=("the folder holds no weights: the tensors are those of config.json",)
+    )
 
 
 def _without_index(found: LocalModel, weights: list[str]) -> LocalModel:
@@ -205,11 +211,13 @@ def _without_index(found: LocalModel, weights: list[str]) -> LocalModel:
     for file in weights:
         match = _NUMBERED.fullmatch(file)
         if match:
-            groups.setdefault(match.group(1, 3, 4), []).append(file)
+            groups.setdefault((match[1], match[3], match[4]), []).append(file)
     if len(groups) == 1:
         ((_, n_files, _), parts) = groups.popitem()
         if len(parts) != int(n_files):
-            message = f"holds {len(parts)} of the {int(n_files)} files that belong to {visible(parts[0], 64)}, and no index"
+            message = (
+                f"holds {len(parts)} of the {int(n_files)} files that belong to {visible(parts[0], 64)}, and no index"
+            )
             raise CorruptFileError(message, path=visible_path(found.location, _MAX_SHOWN), hint="download it again")
         said = f"there is no index: the {len(parts)} numbered files are read as one model"
         return found._replace(weights=tuple(parts), warnings=(said, *_unused(parts[0], weights, but=parts)))
@@ -255,7 +263,11 @@ def _name_of_folder(folder: str) -> str:
 def _refuse_folder(location: str, files: list[str]) -> NoReturn:
     """Raises NoModelError that names the folders inside which do hold a model."""
     inside = list(_folders_with_models(location, files))
-    hint = f"perhaps {_listed(inside)}" if inside else "a model is a config.json or a file of weights such as model.safetensors"
+    hint = (
+        f"perhaps {_listed(inside)}"
+        if inside
+        else "a model is a config.json or a file of weights such as model.safetensors"
+    )
     message = "the folder holds no model"
     raise NoModelError(message, path=visible_path(location, _MAX_SHOWN), hint=hint)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.config import ModelConfig
@@ -13,7 +13,7 @@ from ..errors import SourceNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FILE = Path(__file__).parent.parent / "presets" / "models.jsonl"
+_FILE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "presets", "models.jsonl")
 _ID = '{"id": "'  # how each line of the file starts: a name is found without parsing 186 configurations
 
 
@@ -36,7 +36,8 @@ class Preset(NamedTuple):
 
 @cache
 def _lines() -> tuple[str, ...]:
-    return tuple(_FILE.read_text(encoding="utf-8").splitlines())
+    with open(_FILE, encoding="utf-8") as file:
+        return tuple(file)
 
 
 def _id(line: str) -> str:

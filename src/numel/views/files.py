@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from contextlib import suppress
 
 from ..errors import UsageError
 
 
-def write_whole(path: str | Path, content: bytes) -> None:
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file whole or not at all. Raises UsageError where that is not possible."""
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    folder, name = os.path.split(os.fspath(path))
+    beside = os.path.join(folder, f".{name}.{os.getpid()}.part")
     try:
-        beside.write_bytes(content)
-        beside.replace(target)
+        with open(beside, "wb") as file:
+            file.write(content)
+        os.replace(beside, path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        message = f"cannot write: {error.strerror or error}"
-        raise UsageError(message, path=str(target), hint="choose another place") from error
+        with suppress(OSError):
+            os.unlink(beside)
+        message = f"cannot write: {(error.strerror or str(error)).lower()}"
+        raise UsageError(message, path=os.fspath(path), hint="choose another place") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..palette import color_of
 from ..units import magnitude
 from .labels import LINE_HEIGHT, width
-from .sheet import FAINT, NORMAL, SMALL, Margins, category_names, highest, shown, value_axis
+from .sheet import FAINT, NORMAL, SMALL, Margins, category_names, draw_key, highest, key_lines, shown, value_axis
 
 if TYPE_CHECKING:
     from ..core.report import Chart
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 
 _HEIGHT = 220.0
 _LEFT = 34.0
-_KEYS = 24.0  # points for the row that says which colour is which
+_KEY_GAP = 12.0  # points between the key and the highest bar
 _TURN = 25  # degrees, for names that are wider than their group
 
 
 def margins(chart: Chart, translate: Translator, room: float) -> Margins:
     """The axis at the left, the key above, the names below: turned if one is wider than its group."""
-    del translate
+    n_lines = len(key_lines(chart, translate, range(len(chart.series)), room - 2 * _LEFT))
+    above = n_lines * NORMAL * LINE_HEIGHT + _KEY_GAP
     names = [width(name, NORMAL) for name in category_names(chart)]
     longest, group_width = max(names, default=0.0), (room - _LEFT) / max(len(names), 1)
     if longest + 6 <= group_width:
-        return Margins(_LEFT, 0.0, _KEYS, _n_lines(chart) * NORMAL * LINE_HEIGHT + 6, _HEIGHT)
+        return Margins(_LEFT, 0.0, above, _n_lines(chart) * NORMAL * LINE_HEIGHT + 6, _HEIGHT)
     left = max(_LEFT, names[0] * cos(radians(_TURN)) - group_width / 2 + 6)  # the first name reaches out to the left
-    return Margins(left, 0.0, _KEYS, 14 + longest * sin(radians(_TURN)) + _n_lines(chart) * 8, _HEIGHT)
+    return Margins(left, 0.0, above, 14 + longest * sin(radians(_TURN)) + _n_lines(chart) * 8, _HEIGHT)
 
 
 def _n_lines(chart: Chart) -> int:
@@ -55,20 +56,9 @@ def paint(sheet: Sheet) -> None:
             x = group - 0.4 + slot * (k + 0.5)
             ax.bar(x, magnitude(value), width=slot * 0.94, color=color_of(series.key))
             sheet.write(x, magnitude(value) + top * 0.015, texts[k][group], **style)
-    _keys(sheet)
+    point = ax.get_ylim()[1] / sheet.height
+    draw_key(sheet, range(len(chart.series)), ax.get_ylim()[1] + 8 * point, -point)
     is_wide = max((width(name, NORMAL) for name in names), default=0.0) + 6 > group_width
     turn: dict[str, Any] = {"rotation": _TURN, "ha": "right", "rotation_mode": "anchor"} if is_wide else {}
     ax.set_xticks(range(len(names)), names, parse_math=False, **turn)
     value_axis(sheet)
-
-
-def _keys(sheet: Sheet) -> None:
-    """Which colour is which, in one row above the bars."""
-    x = 0.0
-    at: dict[str, Any] = {"transform": sheet.ax.transAxes, "va": "baseline", "ha": "left"}
-    y = 1 + 8 / sheet.height
-    for series in sheet.chart.series:
-        text = sheet.translate.text(series.title)
-        sheet.write(x / sheet.width, y, "■", **{**at, "color": color_of(series.key)})
-        sheet.write((x + 12) / sheet.width, y, text, fontweight="bold", **at)
-        x += 12 + width(text, NORMAL, bold=True) + 16

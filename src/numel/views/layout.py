@@ -6,12 +6,14 @@ Plain text with style names: the terminal view colours the spans, a pipe gets th
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 GAP = "  "
+ELLIPSIS = "…"
 _BLOCKS = " ▏▎▍▌▋▊▉"
 _LEAST = 8  # cells: what a column of text keeps
 _LEAST_BAR = 6
@@ -25,6 +27,7 @@ class Span(NamedTuple):
 
 
 Line = list[Span]
+_GAP_SPAN = Span(GAP)
 
 
 class Cells(NamedTuple):
@@ -49,6 +52,12 @@ def cell_width(text: str) -> int:
     """
     if text.isascii():
         return len(text)
+    return _cells(text)
+
+
+@lru_cache(maxsize=4096)
+def _cells(text: str) -> int:
+    """As cell_width; remembered, for bars and translated words repeat."""
     wide = unicodedata.east_asian_width
     return sum(0 if unicodedata.combining(c) else 2 if wide(c) in "WF" else 1 for c in text)
 
@@ -72,7 +81,7 @@ def shorten(text: str, width: int) -> str:
     if cell_width(text) <= width:
         return text
     head = (width - 1 + 1) // 2
-    return _fitting(text, head) + "…" + _fitting(text[::-1], width - 1 - head)[::-1]
+    return _fitting(text, head) + ELLIPSIS + _fitting(text[::-1], width - 1 - head)[::-1]
 
 
 def _fitting(text: str, width: int) -> str:
@@ -165,14 +174,14 @@ def _parts(columns: Sequence[Cells], room: int | None) -> Iterator[list[Cells]]:
 
 
 def _least(column: Cells, room: int) -> int:
-    """What a column needs: a number its digits, text a few cells, a bar nothing."""
+    """What a column needs: a number its digits, text some cells, a bar nothing."""
     if column.fractions:
         return 0
     natural = max(map(cell_width, column.texts), default=0)
     longest_word = max(map(cell_width, column.title.split(" ")))
     if column.is_right:
         return min(max(natural, longest_word), room - len(GAP) - _LEAST)
-    return min(max(natural, min(longest_word, _LEAST)), max(_LEAST, room // (2 if column.is_prose else 4)))
+    return min(max(natural, min(longest_word, _LEAST)), max(_LEAST, room // 4))
 
 
 def _fit(columns: Sequence[Cells], room: int | None) -> list[int]:
@@ -253,9 +262,7 @@ def _drawn(column: Cells, width: int, *, blocks: bool) -> list[list[str]]:
 
 def _joined(spans: list[Span]) -> Line:
     """The cells with a gap between them, and nothing behind the last letter."""
-    line: Line = []
-    for span in spans:
-        line.extend((span, Span(GAP)))
+    line: Line = [piece for span in spans for piece in (span, _GAP_SPAN)]
     while line and not line[-1].text.strip():
         line.pop()
     if line:

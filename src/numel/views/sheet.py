@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.report import Chart, Unit
+from ..palette import color_of
 from ..units import format_value, magnitude
+from .labels import LINE_HEIGHT, width
 from .layout import shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from matplotlib.axes import Axes
 
     from ..translate import Translator
@@ -18,6 +22,8 @@ FAINT = "#8a8a90"  # axes, hairlines
 EDGE = "#fefefe"  # between the parts of a bar: the page shows through
 TITLE, NORMAL, SMALL = 12.0, 9.5, 8.5  # font sizes in points
 _SHORT, _LONGEST = 16, 30  # characters of a category's name: on one line, and on any
+_LONGEST_NAME = 40  # characters of a series' name
+_SQUARE = 12.0  # points: the colour before a name, and its gap
 
 
 class Margins(NamedTuple):
@@ -64,8 +70,8 @@ def category_names(chart: Chart) -> list[str]:
 
     >>> from numel.core.report import ChartKind, Text
     >>> names = ("gpt2", "meta-llama/Llama-3.2-1B")
-    >>> category_names(Chart("share", Text(""), ChartKind.STACKED, names, (), Text("")))
-    ['gpt2', 'meta-llama/\\nLlama-3.2-1B']
+    >>> [name.splitlines() for name in category_names(Chart("share", Text(""), ChartKind.STACKED, names, (), Text("")))]
+    [['gpt2'], ['meta-llama/', 'Llama-3.2-1B']]
     """
     return [_label(format_value(name, Unit.NAME)) for name in chart.categories]
 
@@ -98,3 +104,33 @@ def value_axis(sheet: Sheet) -> None:
     labels = [f"{percent:g}".replace(".", "," if sheet.translate.lang == "vi" else ".") for percent in percents]
     sign = " %" if sheet.translate.lang == "vi" else "%"
     sheet.ax.set_yticks([percent / 100 for percent in percents], [label + sign for label in labels])
+
+
+def key_lines(
+    chart: Chart, translate: Translator, which: Iterable[int], room: float
+) -> list[list[tuple[float, int, str]]]:
+    """Which colour is which, line by line in `room` points: where (in points), which series, and its name."""
+    lines: list[list[tuple[float, int, str]]] = [[]]
+    x = 0.0
+    for k in which:
+        text = shorten(translate.text(chart.series[k].title), _LONGEST_NAME)
+        size = _SQUARE + width(text, NORMAL, bold=True)
+        if lines[-1] and x + size > room:
+            lines.append([])
+            x = 0.0
+        lines[-1].append((x, k, text))
+        x += size + 16
+    return lines
+
+
+def draw_key(sheet: Sheet, which: Iterable[int], y: float, point: float) -> None:
+    """The key of these series, its last line at `y`; a `point` is that many units of the vertical axis, downwards."""
+    lines = key_lines(sheet.chart, sheet.translate, which, sheet.width)
+    left, right = sheet.ax.get_xlim()
+    for n, line in enumerate(reversed(lines)):
+        for x, k, text in line:
+            at = left + x / sheet.width * (right - left)
+            beside = left + (x + _SQUARE) / sheet.width * (right - left)
+            height = y - n * NORMAL * LINE_HEIGHT * point
+            sheet.write(at, height, "■", color=color_of(sheet.chart.series[k].key), va="baseline")
+            sheet.write(beside, height, text, va="baseline", fontweight="bold")

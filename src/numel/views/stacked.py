@@ -8,7 +8,7 @@ from ..palette import color_of, text_on
 from ..units import magnitude
 from .labels import LINE_HEIGHT, broken, spread, width
 from .layout import shorten
-from .sheet import EDGE, NORMAL, SMALL, Margins, category_names, shown
+from .sheet import EDGE, NORMAL, SMALL, Margins, category_names, draw_key, key_lines, shown
 
 if TYPE_CHECKING:
     from ..core.report import Chart
@@ -20,6 +20,7 @@ _BAR = 0.6  # of a row
 _BELOW = 0.2  # rows below the last bar, for values that did not fit into it
 _THIN = 0.0028  # of the bar, one point at the usual width: what is smaller everywhere stands as text
 _NAME_ROOM = 102.0  # points: a longer name of a series takes two lines
+_THIN_ROOM = 72.0  # and so does one over a column of numbers
 _LONGEST = 40  # characters of a series' name
 _GAP = 14.0  # points between the columns at the right
 _LINE = NORMAL * LINE_HEIGHT
@@ -46,7 +47,7 @@ def margins(chart: Chart, translate: Translator, room: float) -> Margins:
     if _names_fit(chart, translate, bar_width):
         n_lines = max((_name(chart, translate, k).count("\n") + 1 for k in range(len(chart.series))), default=1)
     else:
-        n_lines = max(n_lines, len(_key_lines(chart, translate, bar_width)))
+        n_lines = max(n_lines, len(key_lines(chart, translate, _keyed(chart), bar_width)))
     return Margins(left, right, n_lines * _LINE, 0.0, _ROW * (len(chart.categories) + _BELOW))
 
 
@@ -66,7 +67,7 @@ def paint(sheet: Sheet) -> None:
     if _names_fit(chart, sheet.translate, sheet.width):
         _names(sheet, point)
     else:
-        _keys(sheet, point)
+        draw_key(sheet, _keyed(chart), -_BAR / 2 - 7 * point, point)
     _thin_columns(sheet, thin, point)
     ax.set_yticks(range(n_rows), category_names(chart), parse_math=False)
     ax.set_xticks([])
@@ -96,9 +97,11 @@ def _values(sheet: Sheet, row: int, parts: list[_Part], point: float) -> None:
             sheet.write(part.middle, row, text, ha="center", va="center_baseline", color=color, fontsize=size)
     bottom = row + _BAR / 2
     for x, part, text in _near(outside, sheet.width):
-        if abs(part.middle - x) > (width(text, SMALL) + 6) / sheet.width / 2:
-            sheet.hairline((part.middle, bottom), (x, bottom + 3 * point))
-        sheet.write(x, bottom + 2 * point, text, ha="center", va="top", fontsize=SMALL)
+        y = bottom + 2 * point
+        if abs(part.middle - x) > width(text, SMALL) / sheet.width / 2:
+            y = bottom + 4 * point
+            sheet.hairline((part.middle, bottom), (x, y))
+        sheet.write(x, y, text, ha="center", va="top", fontsize=SMALL)
 
 
 def _near(labels: list[tuple[_Part, str]], bar_width: float) -> list[tuple[float, _Part, str]]:
@@ -141,31 +144,9 @@ def _names(sheet: Sheet, point: float) -> None:
         _lines_up(sheet, (x, top), text, point, ha="center")
 
 
-def _key_lines(chart: Chart, translate: Translator, bar_width: float) -> list[list[tuple[float, int, str]]]:
-    """Colour and name of every series in the order of the bars, line by line: x in points, series, name."""
-    lines: list[list[tuple[float, int, str]]] = [[]]
-    x = 0.0
-    for k, series in enumerate(chart.series):
-        if k in _thin(chart) or not any(map(magnitude, series.values)):
-            continue
-        text = shorten(translate.text(series.title), _LONGEST)
-        size = 12 + width(text, NORMAL, bold=True)
-        if lines[-1] and x + size > bar_width:
-            lines.append([])
-            x = 0.0
-        lines[-1].append((x, k, text))
-        x += size + 16
-    return lines
-
-
-def _keys(sheet: Sheet, point: float) -> None:
-    """Which colour is which, above the bars: for more series than could be named over their parts."""
-    lines = _key_lines(sheet.chart, sheet.translate, sheet.width)
-    for n, line in enumerate(lines):
-        y = -_BAR / 2 - (7 + (len(lines) - 1 - n) * _LINE) * point
-        for x, k, text in line:
-            sheet.write(x / sheet.width, y, "■", color=color_of(sheet.chart.series[k].key), va="baseline")
-            sheet.write((x + 12) / sheet.width, y, text, va="baseline", fontweight="bold")
+def _keyed(chart: Chart) -> list[int]:
+    """The series that a key has to name."""
+    return [k for k, s in enumerate(chart.series) if k not in _thin(chart) and any(map(magnitude, s.values))]
 
 
 def _lines_up(sheet: Sheet, end: tuple[float, float], text: str, point: float, **style: Any) -> None:
@@ -196,4 +177,5 @@ def _thin_columns(sheet: Sheet, thin: list[int], point: float) -> None:
 
 
 def _name(chart: Chart, translate: Translator, k: int) -> str:
-    return broken(shorten(translate.text(chart.series[k].title), _LONGEST), _NAME_ROOM, NORMAL, bold=True)
+    room = _THIN_ROOM if k in _thin(chart) else _NAME_ROOM
+    return broken(shorten(translate.text(chart.series[k].title), _LONGEST), room, NORMAL, bold=True)

@@ -18,6 +18,7 @@ h3{font-size:1.1rem;margin:2rem 0 .5rem}
 p,ul{margin:.75rem 0;max-width:46rem}
 p.summary{font-weight:600}
 bdi{overflow-wrap:break-word}
+td bdi,th bdi{display:inline-block;max-width:36rem}
 a{color:var(--accent)}
 nav{margin:1.5rem 0;padding:.75rem 1.25rem;background:var(--band);border-radius:.5rem;font-size:.95rem}
 nav ol{margin:0;padding-left:1.25rem;columns:2 16rem}
@@ -54,7 +55,7 @@ footer{margin-top:3rem;padding-top:.75rem;border-top:1px solid var(--line);color
 dl.formulas dd{margin-bottom:.7rem}td.bar{width:6rem}nav ol{columns:1}}
 @media print{:root{color-scheme:light;--page:#fff;--ink:#000;--faint:#444;--line:#bbb;--band:#fff;--accent:#000;--warn:#000}
 @page{margin:18mm 16mm}body{font-size:10.5pt}main{max-width:none;padding:0}nav,details{display:none}
-h2,h3,caption{break-after:avoid}figure,tr,dd{break-inside:avoid}h2{margin-top:1.6rem}.scroll{overflow:visible}
+h2,h3,caption,thead{break-after:avoid}figure,tr,dd{break-inside:avoid}h2{margin-top:1.6rem}.scroll{overflow:visible}
 table{font-size:9pt}td.bar i,.swatch,svg *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """
 

@@ -16,7 +16,7 @@ from ..palette import color_of
 from ..translate import N_, Translator
 from ..units import is_number, magnitude
 from .encoding import can_write, encoding_of, replacer
-from .layout import GAP, Cells, Line, Span, cell_width, lay_out, pad, shorten, wrap, wrap_sum
+from .layout import ELLIPSIS, GAP, Cells, Line, Span, cell_width, lay_out, pad, shorten, wrap, wrap_sum
 from .twins import is_picture_of_table
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def render(report: Report, out: TextIO, options: ViewOptions) -> None:
         replacer(encoding),
     )
     lines = _lines(report, page)
+    if not can_write(ELLIPSIS, encoding):
+        lines = ([Span(span.text.replace(ELLIPSIS, "~"), span.style) for span in line] for line in lines)
     if wants_color(os.environ, asked=options.color, is_terminal=is_terminal):
         _write_colored(lines, out)
     else:
@@ -245,13 +247,14 @@ def _formulas(formulas: Formulas, page: _Page) -> Iterator[Line]:
     if title:
         yield from _paragraph(title, page, style="bold")
     labels = [page.say(line.label) for line in formulas.lines]
-    margin = min(max(map(cell_width, labels), default=0) + len(GAP), (page.room or 80) // 2)
+    half = (page.room or 10_000) // 2
+    margin = max((cell_width(label) for label in labels if cell_width(label) <= half), default=0) + len(GAP)
     for label, line in zip(labels, formulas.lines, strict=True):
         parts = [page.value(part, Unit.FORMULA) for part in (line.symbols, line.numbers) if part]
         remark = f"  ({page.value(line.remark, Unit.NAME)})" if line.remark else ""
         parts.append(page.value(line.result, Unit.COUNT) + remark)
         whole = " = ".join(parts)
-        if page.room is None or margin + cell_width(whole) <= page.room:
+        if page.room is None or (cell_width(label) < margin and margin + cell_width(whole) <= page.room):
             yield [Span(pad(label, margin)), Span(whole)]
         else:
             yield from _derivation(label, parts, margin, page.room)
@@ -259,9 +262,9 @@ def _formulas(formulas: Formulas, page: _Page) -> Iterator[Line]:
 
 def _derivation(label: str, parts: list[str], margin: int, room: int) -> Iterator[Line]:
     """One derivation on lines of its own, broken at the spaces of its arithmetic."""
-    start = pad(label, margin) if cell_width(label) < margin else label
+    start = pad(label, margin)
     if cell_width(start) > margin:
-        yield [Span(start)]
+        yield from ([Span(line)] for line in wrap(label, room))
         start = " " * margin
     for k, part in enumerate(parts):
         sign = "= " if k else "  "

@@ -1,0 +1,152 @@
+"""What a live torch module or a state dict holds: names and shapes; the values are not read.
+
+torch is not imported: a tensor is whatever has a shape and a dtype, and a module whatever has named_modules. So
+tensors on the meta device, NumPy arrays and the wrappers of distributed training do as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from ..core.config import ModelConfig
+from ..core.dtypes import torch_dtype
+from ..core.tensors import Inventory, Source, TensorInfo
+from ..core.visible import visible
+from ..errors import UnsupportedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+    from ..core.dtypes import DType
+
+# Wrappers whose names a saved checkpoint does not have: class → the attribute that holds the module itself.
+_WRAPPERS = {
+    "OptimizedModule": "_orig_mod",  # torch.compile
+    "DistributedDataParallel": "module",
+    "DataParallel": "module",
+}
+
+
+class _Member(NamedTuple):
+    name: str
+    tensor: Any
+    is_buffer: bool
+
+
+def read(live: object) -> Inventory:
+    """The tensors of a torch module or of a state dict, under the names that a checkpoint of it would have.
+
+    Of tensors that share their memory, the first is stored and the others are aliases. Of a module's buffers, those
+    that are not saved are left out. Raises UnsupportedError for a dtype that no checkpoint format has.
+
+    >>> import types
+    >>> weight = types.SimpleNamespace(shape=(3, 2), dtype="torch.bfloat16")
+    >>> read({"wte.weight": weight}).tensors[0][:2]
+    ('wte.weight', (3, 2))
+    """
+    if isinstance(live, Mapping):
+        source, members, warnings = Source("state_dict", "torch", type(live).__name__), *_of_state_dict(live)
+        return _inventory("state dict", source, members, warnings, None)
+    if not hasattr(live, "named_modules"):
+        message = f"a {type(live).__name__} is neither a torch module nor a state dict"
+        raise UsageError(message)
+    module = _unwrapped(live)
+    name = type(module).__name__
+    return _inventory(name, Source("module", "torch", name), list(_of_module(module)), (), _config(module))
+
+
+def _inventory(
+    name: str, source: Source, members: list[_Member], warnings: tuple[str, ...], config: ModelConfig | None
+) -> Inventory:
+    """The members as tensors, each memory once."""
+    stored: dict[Hashable, str] = {}
+    tensors: list[TensorInfo] = []
+    aliases: dict[str, str] = {}
+    buffers: set[str] = set()
+    for member in members:
+        key = _memory(member.tensor)
+        if key in stored:
+            aliases[member.name] = stored[key]
+        else:
+            stored[key] = member.name
+            tensors.append(TensorInfo(member.name, _shape(member), _dtype(member)))
+        if member.is_buffer:
+            buffers.add(member.name)
+    return Inventory(
+        name, source, tuple(tensors), config=config, aliases=aliases, buffers=frozenset(buffers), warnings=warnings
+    )
+
+
+def _of_module(module: Any) -> Iterator[_Member]:
+    """Parameters and saved buffers in the order of state_dict(), which is not called: it may gather them all."""
+    for path, inner in module.named_modules(remove_duplicate=False):
+        prefix = path + "." if path else ""
+        transient = getattr(inner, "_non_persistent_buffers_set", ())
+        for name, tensor in inner._parameters.items():  # noqa: SLF001 - named_parameters hides which module has what
+            if tensor is not None:
+                yield _Member(prefix + name, tensor, is_buffer=False)
+        for name, tensor in inner._buffers.items():  # noqa: SLF001
+            if tensor is not None and name not in transient:
+                yield _Member(prefix + name, tensor, is_buffer=True)
+
+
+def _of_state_dict(state: Mapping[Any, Any]) -> tuple[list[_Member], tuple[str, ...]]:
+    """The tensors of a state dict, and a warning about what else it holds."""
+    members = [
+        _Member(str(name), tensor, is_buffer=False) for name, tensor in state.items() if hasattr(tensor, "shape")
+    ]
+    others = [str(name) for name, value in state.items() if not hasattr(value, "shape")]
+    if not members:
+        inside = [name for name in others if isinstance(state.get(name), Mapping)]
+        message = "a state dict maps names to tensors, and none of these values is one"
+        raise UsageError(message, hint=f"perhaps its [{visible(inside[0], 40)!r}] is meant" if inside else None)
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    return members, (f"no tensor, and left out: {visible(others[0], 64)}{more}",) if others else ()
+
+
+def _unwrapped(module: Any) -> Any:
+    """The module inside torch.compile and data parallelism."""
+    while (attribute := _WRAPPERS.get(type(module).__name__)) and hasattr(module, attribute):
+        module = getattr(module, attribute)
+    return module
+
+
+def _config(module: Any) -> ModelConfig | None:
+    """The configuration that a transformers model carries."""
+    to_dict = getattr(getattr(module, "config", None), "to_dict", None)
+    fields = to_dict() if callable(to_dict) else None
+    return ModelConfig(dict(fields)) if isinstance(fields, Mapping) else None
+
+
+def _memory(tensor: Any) -> Hashable:
+    """The same value for tensors that show the same memory in the same way, as tied weights do.
+
+    Two views of one memory that differ in shape, strides or start are two tensors. `_cdata` is the address of the
+    storage object and not of its bytes, so it tells tensors on the meta device apart as well, and survives the
+    detach() that state_dict() makes.
+    """
+    try:
+        storage = tensor.untyped_storage()._cdata  # noqa: SLF001 - safetensors and transformers compare it too
+        view = (storage, tensor.storage_offset(), tuple(tensor.stride()), tuple(tensor.shape), str(tensor.dtype))
+    except (AttributeError, RuntimeError, NotImplementedError, TypeError):  # no torch tensor, or one without storage
+        return id(tensor)
+    return view
+
+
+def _shape(member: _Member) -> tuple[int, ...]:
+    try:
+        return tuple(map(int, member.tensor.shape))
+    except (RuntimeError, TypeError, ValueError) as error:
+        message = f"{visible(member.name, 64)} has no shape yet"
+        raise UnsupportedError(message, hint="a lazy module gets its shapes when it is run once") from error
+
+
+def _dtype(member: _Member) -> DType:
+    found = torch_dtype(str(member.tensor.dtype))
+    return found if found is not None else _refuse_dtype(member)
+
+
+def _refuse_dtype(member: _Member) -> NoReturn:
+    message = f"{visible(member.name, 64)} is of {visible(str(member.tensor.dtype), 40)}, which no checkpoint has"
+    raise UnsupportedError(message)

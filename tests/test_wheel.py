@@ -1,0 +1,59 @@
+"""The built wheel, installed alone: what a stranger gets from an index."""
+
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CONSTRAINTS = ROOT / "constraints.txt"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out), str(ROOT)]
+    subprocess.run(command, check=True)
+    return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def environment(wheel, tmp_path_factory):
+    """An empty environment with the wheel and what it requires, no extras."""
+    folder = tmp_path_factory.mktemp("alone")
+    venv.create(folder, with_pip=True)
+    command = [folder / "bin" / "pip", "install", "--quiet", "-c", CONSTRAINTS, wheel]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder / "bin"
+
+
+def test_it_holds_all_data_files(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "numel/py.typed" in names
+    assert "numel/presets/models.jsonl" in names
+    assert "numel/locale/vi/LC_MESSAGES/numel.mo" in names
+    written = {path.name for path in (ROOT / "src" / "numel" / "blueprints" / "architectures").glob("*.blueprint")}
+    assert written == {Path(name).name for name in names if name.endswith(".blueprint")}
+    assert not any(name.startswith(("tests", "tools", "benchmarks")) for name in names)
+
+
+def test_every_command_runs_without_an_extra(environment, tmp_path):
+    numel = environment / "numel"
+    four = ["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"]
+    for words in (
+        ["gpt2"], ["gpt2", "--json"], ["gpt2", "--csv"], ["gpt2", "--html"], ["norms", *four], ["scaling", *four],
+        ["explain", "gpt2"], ["models"], ["study", *four, "-o", "study", "--lang", "vi"], ["gpt2", "--save", "share.pdf"],
+    ):  # fmt: skip
+        done = subprocess.run([numel, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (words, done.stderr)
+        assert done.stderr == ""
+    assert (tmp_path / "study" / "study.html").stat().st_size > 10_000
+
+
+def test_what_needs_an_extra_says_which(environment):
+    code = "import numel; numel.inspect('gpt2').by('part').to_polars()"
+    done = subprocess.run([environment / "python", "-c", code], capture_output=True, text=True, check=False)
+    assert "pip install 'numel[polars]'" in done.stderr.splitlines()[-1]
