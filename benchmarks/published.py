@@ -98,6 +98,7 @@ def write(folder: Path, size: Size) -> Path:
     for name, shape in tensors(size):
         begin, end = end, end + _numel(shape) * FLOAT32_NBYTES
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": (begin, end)}
+    assert end == size.stored * FLOAT32_NBYTES, f"{size.name} is not as published"
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     path = folder / "model.safetensors"

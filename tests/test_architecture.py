@@ -43,7 +43,7 @@ ALLOWED = {
         "delivery",
     },
     # what the command line may know beside the api: errors, the registries' names, and how to say it
-    "cli": {"api", "errors", "analyses", "translate", "core", "__init__"},
+    "cli": {"api", "errors", "analyses", "translate", "units", "__init__"},
     "__main__": {"cli"},
     "__init__": {"api", "errors", "frames"},
 }

@@ -275,6 +275,7 @@ def test_a_buffer_of_a_file_is_known_by_its_name_its_shape_or_its_type(name, sha
     [
         ("h.0.attn.c_attn.bias", (2304,), "attention"),
         ("blocks.0.attn.bias", (768,), "attention"),
+        ("blocks.0.attn.bias", (3, 768), "attention"),
         ("h.0.attn.c_proj.weight", (768, 768), "attention"),
         ("model.layers.3.mlp.expert_bias", (128,), "moe"),
         ("model.layers.3.mlp.moe_statics.e_score_correction_bias", (1, 64), "moe"),
@@ -335,6 +336,11 @@ def test_a_second_copy_of_a_tied_tensor_is_a_row_that_counts_nothing():
     assert (wte.numel, wte.tied_to, wte.excluded) == (50257 * 768, None, None)
     assert (head.numel, head.tied_to, head.excluded) == (0, "wte.weight", "tied")
     assert (head.component, head.part) == (Component.HEAD, "lm_head")
+
+
+def test_a_copy_of_a_buffer_is_a_buffer():
+    rows = placed(["h.0.rotary_emb.inv_freq", "inv_freq"], aliases={"inv_freq": "h.0.rotary_emb.inv_freq"})
+    assert [(row.excluded, row.tied_to) for row in rows.values()] == [("buffer", None)] * 2
 
 
 def test_a_tied_tensor_that_is_not_stored_adds_no_row():
@@ -402,6 +408,12 @@ def test_the_studys_rule_leaves_out_almost_all_of_mixtral_as_it_is_stored():
 def test_experts_and_linear_attention_are_held_against_the_study_leniently():
     names = ["model.layers.0.mlp.experts.gate_up_proj", "model.layers.0.linear_attn.in_proj_z.weight"]
     assert disagreements(classify(inventory(names)), classify(inventory(names), rule="study")) == ()
+
+
+def test_only_what_counts_is_held_against_the_study():
+    held = inventory(["wte.weight", "lm_head.weight", "rotary_emb.inv_freq"], aliases={"lm_head.weight": "wte.weight"})
+    wrong = disagreements(classify(held), classify(held, rule="study"))
+    assert [row.template for row in wrong] == ["wte.weight"]
 
 
 def test_the_studys_rule_is_case_sensitive_and_asks_for_attention_first():

@@ -6,6 +6,7 @@ transformers itself refuses is thrown away, so that what is left is valid.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib
 import inspect
@@ -39,8 +40,10 @@ _COMPARED = re.compile(
 _LITERAL = re.compile(r"(\w+): Literal\[([^\]]*)\]")
 _QUOTED = re.compile(r"[\"']([\w-]+)[\"']")
 _ATTENTION_KINDS = set(ALLOWED_LAYER_TYPES) - {"sparse", "dense"}
+_ASKED = re.compile(r"getattr\((?:self\.)?config, [\"'](\w+)[\"'], ([^)]*)\)")
 _STACK_NAMES = ("num_hidden_layers", "n_layer", "num_layers")
-_WIDTH = re.compile(r"^(hidden_size|d_model|n_embd|dim|embed_dim|hidden_dim|emb_dim|model_dim|embedding_size)$")
+_WIDTH = re.compile(r"^(hidden_size|d_model|n_embd|dim|embed_dim|emb_dim|model_dim|embedding_size)$")
+_OTHER_WIDTH = re.compile(r"^(hidden_dim|embedding_size|embedding_dim|embed_dim|emb_dim|word_embed_proj_dim)$")
 _POSITIONS = re.compile(r"position|n_ctx|seq_len|max_source|max_target|context_length|window|relative")
 _EXPERTS = re.compile(r"experts?$|n_routed_experts|num_local_experts")
 _CHOSEN = re.compile(r"per_tok|top_?k|selected|num_experts_per|active")
@@ -57,7 +60,26 @@ def field_defaults(model_type: Kind) -> Fields:
             declared[field.name] = field.default
         elif field.default_factory is not dataclasses.MISSING:
             declared[field.name] = field.default_factory()
-    return {name: value for name, value in (_ALWAYS | declared).items() if name not in left_out}
+    every = _ALWAYS | undeclared_fields(model_type) | declared
+    return {name: value for name, value in every.items() if name not in left_out}
+
+
+@cache
+def undeclared_fields(model_type: Kind) -> Fields:
+    """Fields that the code asks for with `getattr(config, …, default)` though the class declares none of that name."""
+    known = {field.name for field in dataclasses.fields(config_class(model_type))} | {"tie_word_embeddings"}
+    known |= set(config_class(model_type).attribute_map)
+    found: Fields = {}
+    for source in _sources(model_type):
+        for name, default in _ASKED.findall(source):
+            if name in known or name.startswith("_") or hasattr(config_class(model_type), name):
+                continue
+            try:
+                found[name] = ast.literal_eval(default)
+            except (ValueError, SyntaxError):
+                if re.search(r"dim|size|heads|rank", name):
+                    found[name] = None
+    return {name: value for name, value in found.items() if not isinstance(value, (str, float))}
 
 
 def annotation(model_type: Kind, name: str) -> str:
@@ -65,7 +87,9 @@ def annotation(model_type: Kind, name: str) -> str:
     for field in dataclasses.fields(config_class(model_type)):
         if field.name == name:
             return field.type.__name__ if isinstance(field.type, type) else str(field.type)
-    return "bool" if name in _ALWAYS else ""
+    if name in _ALWAYS:
+        return "bool"
+    return "int" if re.search(r"dim|size|heads|rank|num|layers", name) and name in undeclared_fields(model_type) else ""
 
 
 @cache
@@ -171,6 +195,7 @@ def _integer(name: str, default: int, random: Random, sizes: Sizes) -> int | Non
         (_KV, 0, 512, tuple(n for n in (1, 2, 4, 8) if n <= sizes.heads)),
         (_HEAD_DIM, 0, 10**6, (8, 12, 16, 24)),
         (_HEADS, 0, 512, (sizes.heads,)),
+        (_OTHER_WIDTH, 0, 10**6, (sizes.width, sizes.width, 16, 40, 64)),
         (_WIDTH, 0, 10**6, (sizes.width,)),
         (_EXPERTS, 2, 10**6, (4, 6, 8)),
         (_POSITIONS, 9, 10**9, (24, 33, 48, 64)),
@@ -233,7 +258,11 @@ def variants(
     for _ in range(3):
         base = valid(model_type, random)
         other = _under_other_names(model_type, base)
-        if other != base and make_config(model_type, other).to_dict() == make_config(model_type, base).to_dict():
+        try:
+            is_same = make_config(model_type, other).to_dict() == make_config(model_type, base).to_dict()
+        except Exception:
+            continue  # a check that reads the field before its other name is known
+        if other != base and is_same:
             yield "other names", other
     defaults, derived = field_defaults(model_type), derived_defaults(model_type)
     for name, default in defaults.items():

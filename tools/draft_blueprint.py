@@ -71,6 +71,7 @@ def sample(model_type: str, cls: Any, *, hub: bool, n: int) -> list[Sample]:
             template, numbers = template_of(name)
             templates.setdefault(template, {})[numbers] = shape
         values = {name: value for name, value in vars(config).items() if not name.startswith("_")}
+        values["num_labels"] = config.num_labels
         buffers = frozenset(template_of(name)[0] for name in truth.buffers)
         samples.append(Sample(fields, values, templates, buffers))
     return samples

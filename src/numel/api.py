@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .core.report import Report
     from .frames import GroupTable
 
-__all__ = ["Comparison", "Delivery", "Model", "Plot", "ask", "catalogue", "compare", "deliver", "inspect", "report"]
+__all__ = ["Comparison", "Delivery", "Model", "Plot", "ask", "compare", "deliver", "inspect", "listed", "report"]
 
 
 def inspect(
@@ -222,14 +222,33 @@ def report(tables: Sequence[ParameterTable], command: str, **options: Any) -> Re
     return result
 
 
-def catalogue(words: Sequence[str]) -> Report:
-    """The presets that match every word."""
+def listed(command: str, words: Sequence[str]) -> Report:
+    """What numel knows by itself, filtered by words: `models` or `architectures`."""
+    analysis = find(ANALYSES, command, kind="command")
+    entries = _presets(analysis.Entry) if command == "models" else _architectures(analysis.Entry)
+    result: Report = analysis.report(analysis.analyze(entries, analysis.Options(tuple(words))))
+    return result
+
+
+def _architectures(entry: Any) -> list[Any]:
+    from .blueprints.library import load, model_types, source_text
+    from .blueprints.language import parent_of
+
+    found = []
+    for model_type in model_types():
+        blueprint = load(model_type)
+        heads = [name for name in blueprint.sections if name != "model"]
+        classes = tuple(blueprint.class_prefix + name for name in dict.fromkeys([*heads, "Model"]))
+        found.append(entry(model_type, parent_of(source_text(model_type)) or "", classes, blueprint.about))
+    return found
+
+
+def _presets(entry: Any) -> list[Any]:
     from .blueprints.library import has_blueprint
     from .sources.preset import all_presets
 
-    analysis = ANALYSES["models"].load()
-    entries = [
-        analysis.Entry(
+    return [
+        entry(
             preset.id,
             preset.facts["config"]["model_type"],
             preset.facts["count_class"],
@@ -240,8 +259,6 @@ def catalogue(words: Sequence[str]) -> Report:
         )
         for preset in all_presets()
     ]
-    result: Report = analysis.report(analysis.analyze(entries, analysis.Options(tuple(words))))
-    return result
 
 
 def _beyond(names: Sequence[str]) -> tuple[tuple[ParameterTable, tuple[Disagreement, ...]], ...]:

@@ -372,6 +372,8 @@ def _by_source(
     tensor: TensorInfo, component: Component, part: str, target: str | None
 ) -> tuple[Component, str, str, str | None]:
     """Component, part, reason and original of a tensor that does not count, since its source says so."""
+    if component is Component.BUFFER:
+        return component, part, "buffer", None
     if target is not None:
         return component, part, "tied", target
     name = tensor.name

@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
         lang = _language(words)
         return _run(words, lang)
     except NumelError as error:
-        return _fail(error, as_json="--json" in words)
+        return _fail(error, as_json="--json" in words or "--format=json" in words)
 
 
 def _language(words: list[str]) -> str:
@@ -79,7 +79,7 @@ def _overview(lang: str) -> ArgumentParser:
     from .translate import Translator
 
     translate = Translator(lang)
-    lines = [f"  {name:10}{translate.word(plugin.help)}" for name, plugin in ANALYSES.items()]
+    lines = [f"  {name:15}{translate.word(plugin.help)}" for name, plugin in ANALYSES.items()]
     usage = "numel [COMMAND] MODEL [MODEL …] [OPTIONS]"
     epilog = "\n".join((translate.word("commands:"), *lines, "", translate.word("numel COMMAND --help says more.")))
     about = translate.word(
@@ -89,18 +89,21 @@ def _overview(lang: str) -> ArgumentParser:
 
 
 def _parser(command: str, analysis: Any, lang: str) -> ArgumentParser:
-    from .translate import Translator
+    from .translate import Translator, speak
 
+    speak(lang)
     say = Translator(lang).word
+    lists = hasattr(analysis, "TAKES_WORDS")
+    about = "only those in which every word occurs" if lists else "a name, a safetensors file, a folder, or a config.json"
     prog = "numel" if command == "show" else f"numel {command}"
     parser = _Parser(prog, description=say(ANALYSES[command].help), allow_abbrev=False, formatter_class=_formatter)
-    parser.add_argument("words", nargs="*" if command == "models" else "+", metavar=say("MODEL"), help=say(_WORDS_HELP))
+    parser.add_argument("words", nargs="*" if lists else "+", metavar=say("WORD" if lists else "MODEL"), help=say(about))
     analysis.add_options(parser)
     common = parser.add_argument_group(say("output"))
     common.add_argument("--format", choices=_FORMATS, default="terminal", help=say("how to write the answer"))
     for short, long in (("--json", "json"), ("--csv", "csv"), ("--md", "markdown"), ("--html", "html")):
         common.add_argument(
-            short, dest="format", action="store_const", const=long, help=say(f"same as --format {long}")
+            short, dest="format", action="store_const", const=long, help=say("same as --format {name}").format(name=long)
         )
     common.add_argument("-o", "--output", metavar=say("PATH"), help=say("write there; `study` makes a folder"))
     common.add_argument("--save", metavar=say("FILE"), help=say("draw the figure: .png, .svg or .pdf"))
@@ -109,7 +112,7 @@ def _parser(command: str, analysis: Any, lang: str) -> ArgumentParser:
         "--color", choices=("auto", "always", "never"), default="auto", help=say("colour in the terminal")
     )
     common.add_argument("--width", type=int, metavar="N", help=say("columns of the terminal"))
-    if command != "models":
+    if not lists:
         parser.add_argument(
             "--rule", default="numel", help=say("how to classify: numel, or study for the original's substrings")
         )
@@ -129,15 +132,12 @@ def _formatter(prog: str) -> HelpFormatter:
     return HelpFormatter(prog, width=max(columns - 2, 40))
 
 
-_WORDS_HELP = "a published model's name, a safetensors file, a folder, or a config.json"
-
-
 def _answer(command: str, analysis: Any, options: Namespace) -> int:
     from . import api
 
     words, chosen = _split_words(analysis, options)
-    if command == "models":
-        shown = api.catalogue(words)
+    if hasattr(analysis, "TAKES_WORDS"):
+        shown = api.listed(command, words)
     else:
         shown = api.ask(command, words, rule=options.rule, overrides=_overrides(options.set), **chosen)
     color = {"auto": None, "always": True, "never": False}[options.color]
@@ -174,13 +174,12 @@ def _overrides(pairs: list[str]) -> dict[str, Any]:
 
 def _fail(error: NumelError, *, as_json: bool) -> int:
     """One line on stderr; with --json also an object on stdout."""
-    from .core.visible import visible
+    from .units import plain
 
     if as_json:
         import json
 
         details = {"kind": error.kind, "message": error.message, "path": error.path, "hint": error.hint}
         print(json.dumps({"schema": "numel/1", "error": details}))  # noqa: T201 - the answer
-    line = visible(str(error), limit=400)
-    print(f"numel: {line}", file=sys.stderr)  # noqa: T201
+    print(f"numel: {plain(str(error))}", file=sys.stderr)  # noqa: T201
     return error.exit_code

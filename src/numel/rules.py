@@ -97,7 +97,7 @@ RULES: tuple[Group, ...] = (
     # ── What no module of a known kind owns ───────────────────────────────────────────────────────────────────────
     Group(
         Component.OTHER,
-        r"bottleneck\.input\.dense$|model\.proj$|encoder\.(?:input_linear|out|out_mid)$|z_[A-Z]_init$|logit_scale",
+        r"bottleneck\.input\.dense$|model\.proj$|encoder\.(?:input_linear|out|out_mid)$|z_[A-Z]_init$|logit_(?:scale|bias)",
         (
             (r"\{\}\.", "layer_direct"),
             (r"", "model_direct"),
@@ -142,7 +142,7 @@ RULES: tuple[Group, ...] = (
         Component.PROJECTOR,
         either(
             r"(?:(?<!vocab_)projector|connector|aligner|merger|resampler|embed_(?:vision|audio))(?:\.|$)(?!.*\{\})",
-            r"eh_proj$|mtp\.fc$|mtp\.\w*proj$|^\.(?:model\.)?(?:mm|mlp1)\.",
+            r"eh_proj$|mtp\.fc$|mtp\.\w*proj$|^\.(?:model\.)?(?:mm|mlp1)\.|text_model\.head$",  # SigLIP: from text to the space of both
         ),
         (
             (r"eh_proj$|mtp\.", "mtp"),  # hidden state and next token's embedding, side by side

@@ -7,6 +7,8 @@ import xml.etree.ElementTree as ET
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from numel.core.report import Chart, ChartKind, Report, Text
@@ -219,11 +221,22 @@ def test_a_chart_of_one_model_is_drawn(kind, samples):
     assert rendered(one, "svg")
 
 
-def test_labels_are_spread_without_overlap_and_in_order():
-    places = spread([5.0, 5.0, 5.1, 9.9], [2.0, 2.0, 2.0, 2.0], 0.0, 10.0)
-    assert all(b - a >= 2.0 - 1e-9 for a, b in pairwise(places))
-    assert places[0] >= 1.0
-    assert places[-1] <= 9.0
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0.1, 10)), min_size=1, max_size=10))
+def test_labels_are_spread_without_overlap_in_order_and_between_the_borders(labels):
+    centers, sizes = sorted(c for c, _ in labels), [s for _, s in labels]
+    places = spread(centers, sizes, 0.0, 100.0)
+    for (a, size_a), (b, size_b) in pairwise(zip(places, sizes, strict=True)):
+        assert b - a >= (size_a + size_b) / 2 - 1e-6
+    assert places[0] >= sizes[0] / 2 - 1e-6
+    assert places[-1] <= 100 - sizes[-1] / 2 + 1e-6
+
+
+def test_labels_that_do_not_touch_stay_where_they_are():
+    assert spread([2.0, 5.0, 8.0], [2.0, 2.0, 2.0], 0.0, 10.0) == [2.0, 5.0, 8.0]
+
+
+def test_labels_that_touch_give_way_alike():
+    assert spread([4.5, 5.5], [2.0, 2.0], 0.0, 10.0) == [4.0, 6.0]
 
 
 def test_the_measured_width_is_that_of_the_widest_line():

@@ -12,4 +12,5 @@ ANALYSES: dict[str, Plugin] = {
     "explain": Plugin("numel.analyses.explain", "each count as arithmetic of the configuration's fields"),
     "study": Plugin("numel.analyses.study", "the whole study as a document with its figures and its audit"),
     "models": Plugin("numel.analyses.catalogue", "the published models that numel knows by name"),
+    "architectures": Plugin("numel.analyses.architectures", "the architectures that it counts from a config alone"),
 }

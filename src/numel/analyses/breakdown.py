@@ -64,7 +64,12 @@ def report(result: Breakdown) -> Report:
     blocks: tuple[Block, ...]
     if len(result.tables) == 1:
         table, counts, grouping = result.tables[0], result.counts[0], result.groupings[0]
-        blocks = (describe.summary(table, counts), *_difference(table, counts), _single(grouping, counts))
+        blocks = (
+            describe.summary(table, counts),
+            *describe.active(counts),
+            *_difference(table, counts),
+            _single(grouping, counts),
+        )
     else:
         blocks = _several(result)
     if result.by == ("component",):

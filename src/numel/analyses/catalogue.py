@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+TAKES_WORDS = True  # not models: what stands behind the command filters the list
+
+
 class Options(NamedTuple):
     """`words`: all of them must occur in the id, the model type or the class, letter case ignored."""
 

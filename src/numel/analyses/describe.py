@@ -71,6 +71,17 @@ def summary(table: ParameterTable, counts: Counts) -> Note:
     return Note(text, NoteKind.SUMMARY)
 
 
+def active(counts: Counts) -> tuple[Note, ...]:
+    """What works on one token, in both conventions; nothing for a model without experts."""
+    if counts.active == counts.total:
+        return ()
+    values = {
+        "active": Value(counts.active, Unit.COUNT),
+        "without": Value(counts.active_without_input_embedding, Unit.COUNT),
+    }
+    return (Note(Text("active per token: {active} with the input embedding, {without} without it", values)),)
+
+
 def assumptions(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
     """How it was counted, in sentences that hold for these models."""
     said = [

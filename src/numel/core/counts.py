@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .parameters import Component
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from .parameters import ParameterTable
 
 
@@ -54,17 +56,25 @@ def _active(table: ParameterTable, total: int, routed: int) -> int | None:
     """`total` less the routed experts that a token does not pass through."""
     if not routed:
         return total
-    fields = table.config.fields if table.config else {}
-    experts = _first_int(fields, "num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
-    used = _first_int(fields, "num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_top_k", "top_k_experts")
+    stated = [table.config.fields if table.config else {}, table.hyperparameters]
+    experts, used = _find(stated, _EXPERTS), _find(stated, _EXPERTS_PER_TOKEN)
     if not experts or used is None or used > experts:
         return None
     return total - routed + routed * used // experts
 
 
-def _first_int(fields: object, *names: str) -> int | None:
-    for name in names:
-        value = fields.get(name) if isinstance(fields, dict) else None
-        if type(value) is int:
-            return value
+# What configurations call the number of routed experts, and how many of them a token passes through.
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", "n_experts")
+_EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_top_k", "moe_topk", "top_k_experts")
+
+
+def _find(stated: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> int | None:
+    """The first of these fields that is an integer, in a configuration, then in the parts nested in it."""
+    waiting = list(stated)
+    while waiting:
+        fields = waiting.pop(0)
+        for name in names:
+            if type(fields.get(name)) is int:
+                return int(fields[name])
+        waiting.extend(value for value in fields.values() if isinstance(value, dict))
     return None

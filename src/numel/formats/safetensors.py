@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 EXPECTED = "safetensors file"
 MAX_HEADER_NBYTES = 100_000_000  # tensor.rs, MAX_HEADER_SIZE
-MAX_TENSORS = 500_000  # in one file; no published model has 100,000 in all its files, and each takes 0.3 kB here
+MAX_TENSORS = 250_000  # in one file; no published model has 100,000 in all its files, and each takes 0.3 kB here
 _LENGTH_NBYTES = 8
 _PIECE_NBYTES = 1 << 18  # read at once: pieces reuse their memory, and each page of new memory costs 2 µs
 
@@ -78,24 +78,25 @@ def read_header(source: ByteSource, shard: str, shapes: Shapes, seen: set[str]) 
     data_start = _LENGTH_NBYTES + len(header)
     exact = ExactEntries(header.rstrip(b" "), path=source.name, base=_LENGTH_NBYTES)
     del header  # it may be 100 MB, and `exact` keeps only what it still needs
+    exact.begin()
     names: list[str] = []
     tensors: list[TensorInfo] = []
     while not exact.finished:
         stop = _boundary(exact.header, exact.position)
         found = _usual(exact, stop, shapes) or exact.entries(stop)
         names += found.names
+        n_seen = len(seen)
+        seen.update(found.names)
+        if len(seen) != n_seen + len(found.names) and len(set(names)) != len(names):
+            _refuse_duplicate(names, source, data_start)
         offsets = map(data_start.__add__, found.begins)
         rows = zip(found.names, found.shapes, found.dtypes, repeat(shard), offsets, strict=False)
         tensors += map(_new_tensor, repeat(TensorInfo), rows)
         if len(tensors) > MAX_TENSORS:
-            message = f"more than {MAX_TENSORS:,} tensors"
+            message = f"more than {MAX_TENSORS:,} tensors in one file"
             raise UnsupportedError(message, path=visible_path(source.name, MAX_PATH_SHOWN))
     if data_start + exact.end != source.size:
         _check_layout(tensors, source, data_start)
-    n_seen = len(seen)
-    seen.update(names)
-    if len(seen) != n_seen + len(names) and len(set(names)) != len(names):
-        _refuse_duplicate(names, source, data_start)
     if METADATA in seen:  # described like a tensor, it went the quick way
         message = f"{METADATA} must be an object of texts, and is the name of a tensor"
         raise _corrupt(source, message, None)

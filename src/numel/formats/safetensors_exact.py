@@ -21,14 +21,16 @@ if TYPE_CHECKING:
     Row = tuple[str, tuple[int, ...], DType, int]  # name, shape, dtype, begin
 
 MAX_ENTRY_NBYTES = 1 << 20  # of one tensor's description: a shape of 100,000 dimensions fits in
-MAX_METADATA_KEYS = 100_000
+MAX_METADATA_TEXTS = 200_000  # keys and values
+MAX_WIDE_NBYTES = 25_000_000  # of metadata that is not ASCII: as text each character may take four bytes
 METADATA = "__metadata__"
 _FIELDS = ("dtype", "shape", "data_offsets")
 
 _SPACE = re.compile(rb"[ \t\n\r]*+")
-# The metadata where every writer puts it: first, and without objects inside.
-_METADATA_FIRST = re.compile(
-    rb'"__metadata__"[ \t\n\r]*+:[ \t\n\r]*+(\{(?:[^"{}]*+"[^"\\]*+(?:\\.[^"\\]*+)*+")*+[^"{}]*+\})', re.DOTALL
+_METADATA_KEY = re.compile(rb'"__metadata__"[ \t\n\r]*+:[ \t\n\r]*+(?=\{)')
+# An object without objects inside; the bound keeps a header of 50 million quotation marks from taking seconds.
+_FLAT_OBJECT = re.compile(
+    rb'\{(?:[^"{}]*+"[^"\\]*+(?:\\.[^"\\]*+)*+"){0,%d}+[^"{}]*+\}' % MAX_METADATA_TEXTS, re.DOTALL
 )
 
 
@@ -49,7 +51,19 @@ class ExactEntries:
         self._leading_space = False
         self._unknown_fields: dict[str, str] = {}  # field → the first tensor that has it
         self._shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
-        self._begin()
+
+    def begin(self) -> None:
+        """Move behind the opening brace and, if it comes first, the metadata."""
+        if self.header.startswith(b"\xef\xbb\xbf"):
+            self._fail_here("the header begins with a byte order mark (U+FEFF), which JSON does not allow")
+        self._skip_space()
+        self._leading_space = self.position > 0
+        if not self._takes(b"{"):
+            self._fail_here("the header is no JSON object: it does not begin with {")
+        if self._takes(b"}"):
+            self._finish()
+        else:
+            self._read_metadata()
 
     def warnings(self) -> tuple[str, ...]:
         """What is odd about the header and harmless."""
@@ -66,6 +80,8 @@ class ExactEntries:
 
     def entries(self, stop: int) -> Columns:
         """The entries from `position` to the first that ends at byte `stop` or behind it; `position` moves on."""
+        if self._read_metadata():
+            return Columns((), (), (), (), self.end)
         start = self.position
         text = self._text(start, min(len(self.header), stop + MAX_ENTRY_NBYTES))
         n_wanted = stop - start if text.isascii() else len(self.header[start:stop].decode("utf-8", "ignore"))
@@ -73,8 +89,10 @@ class ExactEntries:
         index = begun = 0
         more = True
         try:
-            while more and (index < n_wanted or not rows):
+            while more and (index < n_wanted or not index):
                 begun = skip_space(text, index)
+                if rows and text.startswith(f'"{METADATA}"', begun):
+                    break
                 name, value, index = _entry(text, begun)
                 self._take(name, value, rows)
                 index, more = _behind_entry(text, index)
@@ -87,29 +105,19 @@ class ExactEntries:
         names, shapes, dtypes, begins = zip(*rows, strict=True) if rows else ((), (), (), ())
         return Columns(names, shapes, dtypes, begins, self.end)
 
-    def _begin(self) -> None:
-        """Move behind the opening brace and, if it comes first, the metadata."""
-        if self.header.startswith(b"\xef\xbb\xbf"):
-            self._fail_here("the header begins with a byte order mark (U+FEFF), which JSON does not allow")
-        self._skip_space()
-        self._leading_space = self.position > 0
-        if not self._takes(b"{"):
-            self._fail_here("the header is no JSON object: it does not begin with {")
-        self._skip_space()
-        first = _METADATA_FIRST.match(self.header, self.position)
-        if self._takes(b"}"):
-            self._finish()
-        elif first:
-            self._read_metadata(*first.span(1))
-            if self._takes(b"}"):
-                self._finish()
-            elif not self._takes(b","):
-                self._fail_here("the header is no valid JSON: expecting a comma or }")
+    def _read_metadata(self) -> bool:
+        """Move behind the metadata, if it comes next and is an object of texts; it may be as long as the header.
 
-    def _read_metadata(self, start: int, stop: int) -> None:
-        """The object between these bytes. Of 100 MB of it there is never a third copy in memory."""
-        if self.header.count(b'"', start, stop) > 4 * MAX_METADATA_KEYS:
-            message = f"{METADATA} has more than {MAX_METADATA_KEYS:,} keys"
+        Of 100 MB of it there is never a third copy in memory.
+        """
+        self._skip_space()
+        key = _METADATA_KEY.match(self.header, self.position)
+        stop = _end_of_flat_object(self.header, key.end()) if key else -1
+        if key is None or stop < 0:
+            return False
+        start = key.end()
+        if stop - start > MAX_WIDE_NBYTES and not self.header[start:stop].isascii():
+            message = f"{METADATA} has {stop - start:,} bytes; more than {MAX_WIDE_NBYTES:,} are read only in ASCII"
             raise UnsupportedError(message, path=self._path)
         text = self._text(start, stop)
         self.header, self.base, self.position = self.header[stop:], self.base + stop, 0
@@ -118,6 +126,11 @@ class ExactEntries:
             self._take_metadata(value_at(text, 0)[0])
         except Fault as fault:
             self._fail(fault, text, start - stop, 0)
+        if self._takes(b"}"):
+            self._finish()
+        elif not self._takes(b","):
+            self._fail_here("the header is no valid JSON: expecting a comma or }")
+        return True
 
     def _skip_space(self) -> None:
         match = _SPACE.match(self.header, self.position)
@@ -191,9 +204,9 @@ class ExactEntries:
             if field not in value:
                 raise Fault(None, f"{field} is missing")
         if len(value) > len(_FIELDS):
-            if _is_deeper(value, MAX_DEPTH - 1):
-                raise Fault(None, f"is nested more than {MAX_DEPTH} levels deep")
-            for field in value.keys() - set(_FIELDS):
+            for field in value.keys() - _FIELDS:
+                if _is_deeper(value[field], MAX_DEPTH - 2):
+                    raise Fault(None, f"is nested more than {MAX_DEPTH} levels deep")
                 self._unknown_fields.setdefault(field, name)
         return value
 
@@ -218,6 +231,17 @@ class ExactEntries:
 
     def _fail_here(self, message: str) -> NoReturn:
         raise CorruptFileError(message, path=self._path, offset=self.base + self.position) from None
+
+
+def _end_of_flat_object(header: bytes, start: int) -> int:
+    """Where the object that begins at `start` ends, -1 if it holds another one or is not closed."""
+    stop = header.find(b"}", start) + 1
+    if stop and header.find(b"\\", start, stop) < 0 and header.find(b"{", start + 1, stop) < 0:
+        n_quotes = header.count(b'"', start, stop)
+        if n_quotes % 2 == 0 and n_quotes <= 2 * MAX_METADATA_TEXTS:
+            return stop  # the brace stands outside of the texts
+    match = _FLAT_OBJECT.match(header, start)
+    return match.end() if match else -1
 
 
 def _entry(text: str, index: int) -> tuple[str, object, int]:
@@ -272,14 +296,13 @@ def _kind(value: object) -> str:
 def _is_deeper(value: object, limit: int) -> bool:
     """Whether a value is nested more than `limit` levels deep."""
     level = [value]
-    for _ in range(limit):
-        level = [
-            child
-            for parent in level
-            if isinstance(parent, dict | list)
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-        ]
-    return any(isinstance(value, dict | list) for value in level)
+    depth = 0
+    while level := [inner for inner in level if isinstance(inner, dict | list)]:
+        depth += 1
+        if depth > limit:
+            return True
+        level = [child for inner in level for child in (inner.values() if isinstance(inner, dict) else inner)]
+    return False
 
 
 def _nbytes(text: str) -> int:

@@ -10,19 +10,17 @@ import math
 import re
 from itertools import accumulate
 from json import JSONDecodeError, JSONDecoder
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from ..core.visible import visible, visible_path
 from ..errors import CorruptFileError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MAX_DEPTH = 64
 MAX_DIGITS = 40
 MAX_PATH_SHOWN = 120
 
 _BOM = b"\xef\xbb\xbf"
+_SPACES = (" ", "\n", "\t", "\r")
 _SPACE = re.compile(r"[ \t\n\r]*+")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -86,6 +84,8 @@ def _only_value(text: str, raw: bytes) -> Any:
 
 def skip_space(text: str, index: int) -> int:
     """The index of the first character from `index` on that is no white space."""
+    if text[index : index + 1] not in _SPACES:
+        return index
     match = _SPACE.match(text, index)
     return match.end() if match else index
 
@@ -129,24 +129,24 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _number(convert: Callable[[str], float]) -> Callable[[str], float]:
-    def checked(text: str) -> float:
-        if len(text) > MAX_DIGITS and sum(map(str.isdigit, text)) > MAX_DIGITS:
-            raise Fault(None, f"has a number of more than {MAX_DIGITS} digits: {text[:12]}…")
-        return convert(text)
-
-    return checked
-
-
 def _integer(text: str) -> float:
+    if len(text) > MAX_DIGITS:
+        _refuse_long(text)
     return int(text) if text != "-0" else -0.0  # as serde_json has it: no integer, so never a dimension
 
 
 def _real(text: str) -> float:
+    if len(text) > MAX_DIGITS:
+        _refuse_long(text)
     value = float(text)
     if math.isinf(value):
         raise Fault(None, f"has a number beyond the range of floats: {visible(text, 24)}")
     return value
+
+
+def _refuse_long(text: str) -> None:
+    if sum(map(str.isdigit, text)) > MAX_DIGITS:
+        raise Fault(None, f"has a number of more than {MAX_DIGITS} digits: {text[:12]}…")
 
 
 def _constant(text: str) -> NoReturn:
@@ -154,5 +154,5 @@ def _constant(text: str) -> NoReturn:
 
 
 _raw_decode = JSONDecoder(
-    object_pairs_hook=_object, parse_int=_number(_integer), parse_float=_number(_real), parse_constant=_constant
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_real, parse_constant=_constant
 ).raw_decode

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from matplotlib.font_manager import FontProperties
@@ -31,32 +30,17 @@ def spread(centers: Sequence[float], sizes: Sequence[float], low: float, high: f
     >>> spread([1.0, 1.5, 9.0], [2.0, 2.0, 2.0], 0.0, 10.0)
     [1.0, 3.0, 9.0]
     """
-    placed = [min(max(c, low + s / 2), high - s / 2) for c, s in zip(centers, sizes, strict=True)]
-    for _ in range(len(placed)):  # labels that touch move as one: half of the overlap each, then the borders
-        moved = False
-        for (i, a), (j, b) in pairwise(enumerate(placed)):
-            a, b = placed[i], placed[j]  # noqa: PLW2901 - the pair may have moved in this round
-            overlap = (sizes[i] + sizes[j]) / 2 - (b - a)
-            if overlap > 1e-6:
-                placed[i] = max(a - overlap / 2, low + sizes[i] / 2) if i == 0 else a - overlap / 2
-                placed[j] = placed[i] + (sizes[i] + sizes[j]) / 2
-                moved = True
-        if not moved:
-            break
-    return _inside(placed, sizes, low, high)
-
-
-def _inside(placed: list[float], sizes: Sequence[float], low: float, high: float) -> list[float]:
-    """The last word: left to right no overlap, then right to left back into the borders."""
-    edge = low
-    for i, size in enumerate(sizes):
-        placed[i] = max(placed[i], edge + size / 2)
-        edge = placed[i] + size / 2
-    edge = high
-    for i in reversed(range(len(sizes))):
-        placed[i] = min(placed[i], edge - sizes[i] / 2)
-        edge = placed[i] - sizes[i] / 2
-    return placed
+    offsets = [sum(sizes[:i]) + size / 2 for i, size in enumerate(sizes)]
+    groups: list[tuple[float, int]] = []  # labels that touch, as where their first one begins and how many they are
+    for center, offset in zip(centers, offsets, strict=True):
+        start, n = center - offset, 1
+        while groups and groups[-1][0] > start:
+            before, n_before = groups.pop()
+            start, n = (before * n_before + start * n) / (n_before + n), n_before + n
+        groups.append((start, n))
+    starts = [start for start, n in groups for _ in range(n)]
+    last = max(low, high - sum(sizes))
+    return [min(max(start, low), last) + offset for start, offset in zip(starts, offsets, strict=True)]
 
 
 def broken(text: str, room: float, size: float, *, bold: bool = False) -> str:
