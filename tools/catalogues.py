@@ -81,9 +81,8 @@ def _strings(node: ast.expr | None, constants: dict[str, list[ast.expr]]) -> lis
         return [node.value]
     if isinstance(node, ast.IfExp):
         return _strings(node.body, constants) + _strings(node.orelse, constants)
-    if isinstance(node, ast.Name):
-        values = constants.get(node.id, [])
-        return [v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)]
+    if isinstance(node, ast.Name):  # what it may stand for; a name behind a name is not followed
+        return [message for value in constants.get(node.id, []) for message in _strings(value, {})]
     return []
 
 

@@ -99,7 +99,14 @@ def derived_defaults(model_type: Kind) -> Fields:
         config = config_class(model_type)()
     except Exception:
         return {}
-    return {name: getattr(config, name, None) for name in field_defaults(model_type)}
+    return {name: _stated(config, name) for name in field_defaults(model_type)}
+
+
+def _stated(config: Any, name: str) -> Any:
+    try:
+        return getattr(config, name, None)
+    except Exception:  # a field that differs from layer to layer can be refused as a whole
+        return None
 
 
 @cache

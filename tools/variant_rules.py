@@ -12,7 +12,7 @@ Fields = dict[str, Any]
 
 # Switches that are left alone: `is_decoder` of an encoder, which only another class sets, and what a release of
 # transformers overrules although checkpoints are otherwise (5.23 ties every T5 and unties those that hold two matrices).
-SENSELESS: dict[str, set[str]] = {name: {"is_decoder", "tie_word_embeddings"} for name in ("t5", "umt5")}
+SENSELESS: dict[str, set[str]] = {name: {"is_decoder", "tie_word_embeddings"} for name in ("mt5", "t5", "umt5")}
 
 
 def _gpt_neo(fields: Fields, random: Random) -> Fields:
@@ -25,9 +25,27 @@ def _dbrx(fields: Fields, _: Random) -> Fields:
     return {"attn_config": {**attention, "rope_theta": 10000.0}}
 
 
+def _lfm2_moe(fields: Fields, random: Random) -> Fields:
+    n_layers = fields.get("num_hidden_layers", 32)  # the class has no default for what must be as long
+    return {"layer_types": [random.choice(["conv", "full_attention"]) for _ in range(n_layers)]}
+
+
 def _latent_attention(fields: Fields, _: Random) -> Fields:
     groups = 2 if fields.get("n_routed_experts", 8) % 2 == 0 else 1
     return {"n_group": groups, "topk_group": 1}
+
+
+def _squeezebert(fields: Fields, random: Random) -> Fields:
+    groups = ("q_groups", "k_groups", "v_groups", "post_attention_groups", "intermediate_groups", "output_groups")
+    width = fields.get("hidden_size", 768)
+    return {"embedding_size": width} | {name: random.choice([1, 2, 4]) for name in groups}
+
+
+def _reformer(fields: Fields, random: Random) -> Fields:
+    width = fields.get("hidden_size", 256)
+    layers = [random.choice(["local", "lsh"]) for _ in range(random.choice([1, 2, 3]))]
+    shape = [random.choice([3, 4, 8]), random.choice([2, 5])]
+    return {"attn_layers": layers, "axial_pos_shape": shape, "axial_pos_embds_dim": [width // 4, width - width // 4]}
 
 
 # Fields that must agree with others: called with what was drawn, returns what to change.
@@ -35,4 +53,7 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "gpt_neo": _gpt_neo,
     "dbrx": _dbrx,
     "axk2": _latent_attention,
+    "reformer": _reformer,
+    "squeezebert": _squeezebert,
+    "lfm2_moe": _lfm2_moe,
 }

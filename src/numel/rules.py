@@ -124,7 +124,8 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.MOE,
         either(
-            r"experts(?:[._]|$)|[._]expert_\d|shared_expert|shared_mlp|latent_proj|moe|\.mlp(?:\.\w+put_linear)?$",
+            r"experts(?:[._]|$)|[._]expert_\d|shared_expert|shared_mlp|moe|\.mlp(?:\.\w+put_linear)?$",
+            r"(?:mlp|mixer|ffn)\.\w*latent_proj$",  # Nemotron-H: its experts are narrower than the model
             r"router|(?:mlp|mixer|feed_forward|ffn|layers\.\{\})\.gate(?:\.|$)|expert_bias",
             r"_exps|_shexp|gate_inp|exp_probs|ffn_(?:gate|up|down)\.\d+$",  # GGUF
             r"mlp\.(?:(?:up|down)_embed|keys)$",  # Doge: experts are rows of a table

@@ -116,6 +116,7 @@ class ExactEntries:
         if key is None or stop < 0:
             return False
         start = key.end()
+        del key  # it holds on to the header
         if stop - start > MAX_WIDE_NBYTES and not self.header[start:stop].isascii():
             message = f"{METADATA} has {stop - start:,} bytes; more than {MAX_WIDE_NBYTES:,} are read only in ASCII"
             raise UnsupportedError(message, path=self._path)
