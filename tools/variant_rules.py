@@ -13,6 +13,7 @@ Fields = dict[str, Any]
 # Switches that are left alone: `is_decoder` of an encoder, which only another class sets, and what a release of
 # transformers overrules although checkpoints are otherwise (5.23 ties every T5 and unties those that hold two matrices).
 SENSELESS: dict[str, set[str]] = {name: {"is_decoder", "tie_word_embeddings"} for name in ("mt5", "t5", "umt5")}
+SENSELESS["switch_transformers"] = {"is_decoder"}
 
 
 def _gpt_neo(fields: Fields, random: Random) -> Fields:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import sys
 from io import StringIO
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .analyses import ANALYSES
 from .classify import classify, disagreements
 from .core.counts import Counts, count
 from .core.groups import group
+from .core.records import NamedTuple
 from .delivery import Delivery, deliver
 from .opening import open_inventory
 from .registry import find
 from .views import VIEWS
 from .views.options import ViewOptions
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import TextIO
+    from typing import Any, TextIO
 
     from matplotlib.axes import Axes
 
@@ -231,8 +232,8 @@ def listed(command: str, words: Sequence[str]) -> Report:
 
 
 def _architectures(entry: Any) -> list[Any]:
-    from .blueprints.library import load, model_types, source_text
     from .blueprints.language import parent_of
+    from .blueprints.library import load, model_types, source_text
 
     found = []
     for model_type in model_types():

@@ -6,11 +6,11 @@ import gc
 import re
 from contextlib import contextmanager
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
 
 from .core.counts import count
 from .core.groups import template_of
 from .core.parameters import Component, Parameter, ParameterTable, Place
+from .core.records import NamedTuple
 from .errors import UsageError
 from .rules import (
     BUFFERS,
@@ -30,6 +30,7 @@ from .rules import (
     TRAINED_ROUTER_BIAS_TYPES,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 

@@ -6,14 +6,15 @@ import gc
 import os
 import sys
 from argparse import ArgumentParser, HelpFormatter, Namespace, RawDescriptionHelpFormatter
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__
 from .analyses import ANALYSES
 from .errors import NumelError, UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any, NoReturn
 
 _FORMATS = ("terminal", "json", "csv", "markdown", "html")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from io import StringIO
-from typing import TYPE_CHECKING, NamedTuple
 
+from .core.records import NamedTuple
 from .core.report import charts
 from .errors import UsageError
 from .registry import find
@@ -14,6 +14,7 @@ from .views import VIEWS
 from .views.files import write_whole
 from .views.options import ViewOptions
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .core.report import Report
 

@@ -13,9 +13,8 @@ Sources: the module trees of transformers 5.23; llama.cpp's gguf-py/gguf/constan
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from .core.parameters import Component
+from .core.records import NamedTuple
 
 
 class Group(NamedTuple):

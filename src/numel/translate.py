@@ -7,14 +7,15 @@ sentences. Extraction finds the first argument of `Text(…)`, `N_(…)`, `say(�
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from .core.report import Text, Unit, Value
 from .errors import UsageError
 from .units import DASH, format_value, is_number, plain
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
 LANGUAGES = ("en", "vi")
 DOMAIN = "numel"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from math import floor, inf, isfinite, isnan, log10
-from typing import TYPE_CHECKING, Any
 
 from .core.report import Unit
 from .core.visible import visible
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 UNKNOWN = {"en": "unknown", "vi": "không rõ"}
 DASH = "–"  # an unknown or absent cell of a table

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from ..core.counts import Counts, count
 from ..core.groups import KEYS, Group, Grouping, group
+from ..core.records import NamedTuple
 from ..core.report import Block, Chart, ChartKind, Column, Note, Report, Series, Table, Text, Unit, Value
 from ..errors import UsageError
 from . import describe
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Sequence
+    from typing import Any
 
     from ..core.parameters import ParameterTable
 
@@ -124,7 +125,9 @@ def _single(grouping: Grouping, counts: Counts) -> Table:
         Column("share", Text("share"), Unit.SHARE, bar=True),
     )
     rows = tuple(
-        (*(_shown(n, g.keys[i]) for n, i in zip(names, telling, strict=True)), g.numel, g.share) for g in grouping
+        (*(_shown(n, g.keys[i]) for n, i in zip(names, telling, strict=True)), g.numel, g.share)
+        for g in grouping
+        if g.numel or "tensor" in names  # what only buffers fill is told above the table
     )
     blank = (Value("", Unit.NAME),) * (len(names) - 1)
     return Table(Text(""), columns, rows, (Text("total"), *blank, counts.total, 1.0), key="groups")
@@ -145,11 +148,15 @@ def _difference(table: ParameterTable, counts: Counts) -> tuple[Note, ...]:
     notes = [Note(head)]
     for line in describe.stored_difference(table):
         values = {
-            "what": Value(line["what"], Unit.WORD),
+            "kind": Value(describe.WHY[line["kind"]], Unit.WORD),
+            "part": Value(line["part"], Unit.WORD),
             "formula": Value(line["formula"], Unit.FORMULA),
             "numel": Value(line["numel"], Unit.COUNT),
         }
-        notes.append(Note(Text("of these no parameters: {what}, {formula} = {numel}", values)))
+        if line["part"]:
+            notes.append(Note(Text("of these no parameters: {kind} ({part}), {formula} = {numel}", values)))
+        else:
+            notes.append(Note(Text("of these no parameters: {kind}, {formula} = {numel}", values)))
     return tuple(notes)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ..core.counts import Counts, count
 from ..core.report import Note, NoteKind, Text, Unit, Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from ..core.parameters import ParameterTable
 
@@ -27,7 +27,7 @@ def model_data(table: ParameterTable, counts: Counts | None = None) -> dict[str,
     }
 
 
-_WHY = {
+WHY = {
     "buffer": "buffers",
     "tied": "second copies of tied tensors",
     "scale": "quantisation scales",
@@ -49,8 +49,8 @@ def stored_difference(table: ParameterTable) -> list[dict[str, Any]]:
         numel = n
         for size in shape:
             numel *= size
-        what = f"{_WHY.get(why, why)}: {part}" if part else _WHY.get(why, why)
-        lines.append({"what": what, "numel": numel, "formula": f"{n} × {dims}" if n > 1 else dims})
+        what = f"{WHY.get(why, why)}: {part}" if part else WHY.get(why, why)
+        lines.append({"what": what, "kind": why, "part": part, "numel": numel, "formula": f"{n} × {dims}" if n > 1 else dims})
     return lines
 
 

@@ -156,6 +156,7 @@ def _data(explanation: Explanation) -> dict[str, Any]:
                 "component": d.component.value,
                 "symbols": d.symbols,
                 "numbers": d.numbers,
+                "n_tensors": sum(p.formula.n_tensors for p in d.formulas),
                 "numel": d.numel,
                 "lines": [_line_data(p.formula) for p in d.formulas],
             }

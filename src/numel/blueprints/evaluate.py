@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from ..core.config import ModelConfig
 from ..core.dtypes import F32, torch_dtype
+from ..core.records import NamedTuple
 from ..core.tensors import Inventory, Source, TensorInfo
 from .hyperparameters import SubConfig, compute, resolve
 from .library import load
 from .syntax import Section
 from .walk import Context, Found, Walk, blocks_of, renamed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from ..core.dtypes import DType
     from ..core.formulas import Formula

@@ -11,11 +11,14 @@ import _ast
 from functools import cache
 from math import ceil
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..core.records import NamedTuple
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import CodeType
+    from typing import Any
 
 _LONGEST_LIST = 100_000
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ..core.config import ModelConfig
 from ..errors import ConfigError
 from .syntax import BUILT_IN, BlueprintSyntaxError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
     from .expressions import Expression
     from .syntax import Blueprint, FieldRule, SubRule
+
+    Fields = dict[str, Any]
+else:
+    Fields = dict
 
 MAX_REPEAT = 10_000  # layers, experts: the most published is 126 layers and 2,048 experts
 MAX_DIM = 1_000_000_000  # a vocabulary has reached 10^6; a dimension of 10^9 cannot be meant
@@ -20,7 +24,7 @@ MAX_DIM = 1_000_000_000  # a vocabulary has reached 10^6; a dimension of 10^9 ca
 _TYPES = {bool: "true or false", int: "an integer", float: "a number", str: "a text", list: "a list", dict: "an object"}
 
 
-class SubConfig(dict[str, Any]):
+class SubConfig(Fields):
     """The values of a configuration inside another, and what is needed to evaluate it there."""
 
     def __init__(self, values: dict[str, Any], blueprint: Blueprint, config: ModelConfig) -> None:
@@ -84,10 +88,14 @@ def in_order(rules: Iterable[FieldRule]) -> tuple[FieldRule, ...]:
 
 
 def _built_in(given: dict[str, Any]) -> dict[str, Any]:
+    """What every blueprint knows; a list of labels is put into `given` as their number."""
     labels = given.get("id2label")
-    n_labels = len(labels) if isinstance(labels, dict) and labels else given.get("num_labels")
+    if isinstance(labels, dict) and labels:
+        given["num_labels"] = len(labels)
+    elif given.get("num_labels") is None:
+        given.pop("num_labels", None)
     return {
-        "num_labels": 2 if n_labels is None else n_labels,
+        "num_labels": given.get("num_labels", 2),
         "tie_word_embeddings": given.get("tie_word_embeddings", False),
         "model_type": given.get("model_type"),
     }

@@ -61,7 +61,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from .expressions import compile_expression
 from .lines import (
@@ -82,6 +81,7 @@ from .lines import (
 )
 from .syntax import BUILT_IN, Blueprint, BlueprintSyntaxError, Line, Loop, Section
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Set as AbstractSet

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from functools import cache
-from typing import TYPE_CHECKING
 
 from ..errors import UnsupportedError
 from .language import parent_of, parse
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .syntax import Blueprint
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
 
+from ..core.records import NamedTuple
 from .expressions import Expression, compile_expression
 from .syntax import FieldRule, Include, Line, Loop, Rename, SubRule, Tie
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

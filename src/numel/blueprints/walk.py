@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.formulas import Formula, Term
+from ..core.records import NamedTuple
 from ..core.tensors import TensorInfo
 from ..errors import ConfigError
 from .hyperparameters import check_dim, check_repeat, compute
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
     from ..core.dtypes import DType
     from .expressions import Expression

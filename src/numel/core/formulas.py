@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from math import prod
-from typing import NamedTuple
+
+from .records import NamedTuple
 
 
 class Term(NamedTuple):

@@ -15,7 +15,7 @@ else:
     class _Maker(type):
         """Turns the annotations of a class into the fields of a tuple, and keeps what else the class defines."""
 
-        def __new__(cls, name, bases, members):
+        def __new__(cls: type, name: str, bases: tuple[type, ...], members: dict[str, object]) -> type:
             if not bases:
                 return super().__new__(cls, name, bases, members)
             fields = tuple(members.get("__annotations__", ()))

@@ -6,10 +6,13 @@ A view renders each block in its own way; a new analysis needs no view, a new vi
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .records import NamedTuple
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 
 class Unit(StrEnum):

@@ -8,10 +8,13 @@ which decides whether a header of 91,000 tensors feels instant.
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .records import NamedTuple
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from .config import ModelConfig
     from .dtypes import DType

@@ -71,19 +71,20 @@ class UsualIndex:
         """Whether the index has all the entries that it should have, and no other."""
         n = total = 0
         for entries in self._entries():
+            if entries is None:
+                return False
             n += len(entries)
             total += sum(map(hash, entries))
         return (n, total) == self._expected
 
-    def _entries(self) -> Iterator[list[bytes]]:
-        """The text of the entries, some thousand at a time; nothing where a backslash may stand for something else."""
+    def _entries(self) -> Iterator[list[bytes] | None]:
+        """The text of the entries, some thousand at a time; None where they cannot be told apart."""
         position, end = self._span
         rest = b""
         while position < end:
             part = rest + self._source.read(position, min(_CHUNK_NBYTES, end - position))
             position += _CHUNK_NBYTES
-            if b"\\" in part:
-                return
             entries = part.split(self._comma) if self._comma else [part]
             rest = entries.pop() if position < end else b""
-            yield entries
+            # A backslash may change what a quotation mark means, and no entry is that long.
+            yield None if b"\\" in part or len(rest) > _MARGIN_NBYTES else entries

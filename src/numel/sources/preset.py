@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.config import ModelConfig
+from ..core.records import NamedTuple
 from ..errors import SourceNotFoundError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 _FILE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "presets", "models.jsonl")
 _ID = '{"id": "'  # how each line of the file starts: a name is found without parsing 186 configurations

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from math import isfinite
-from typing import TYPE_CHECKING, Any
 
 from ..translate import Translator
 from .encoding import can_write, encoding_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import TextIO
+    from typing import Any, TextIO
 
     from ..core.report import Report
     from .options import ViewOptions

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..core.records import NamedTuple
 from ..core.report import Chart, ChartKind, Formulas, Note, NoteKind, Section, Table, Text, Unit, Value
 from ..palette import color_of
 from ..translate import N_, Translator
@@ -19,9 +19,10 @@ from .encoding import can_write, encoding_of, replacer
 from .layout import ELLIPSIS, GAP, Cells, Line, Span, cell_width, lay_out, pad, shorten, wrap, wrap_sum
 from .twins import is_picture_of_table
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import TextIO
+    from typing import Any, TextIO
 
     from ..core.report import Block, Report
     from .options import ViewOptions
