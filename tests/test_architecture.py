@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "numel"
 ALLOWED = {
     "errors": set(),
     "core": {"errors"},
-    "registry": {"errors"},
+    "registry": {"errors", "core"},
     "units": {"core"},
     "palette": {"core"},
     "translate": {"core", "units", "errors"},
@@ -27,7 +27,7 @@ ALLOWED = {
     "frames": {"core", "errors"},
     # the three that join the layers: a source opened, a question answered, an answer delivered
     "reconcile": {"core", "errors", "blueprints"},
-    "opening": {"core", "errors", "sources", "formats", "blueprints", "reconcile"},
+    "opening": {"core", "errors", "registry", "sources", "formats", "blueprints", "reconcile"},
     "delivery": {"core", "errors", "registry", "views"},
     "api": {
         "core",

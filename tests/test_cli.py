@@ -116,6 +116,8 @@ def test_the_study_is_written_as_a_document(tmp_path, capsys):
         (["gpt2", "--set", "n_layer=1000000000"], 4, "n_layer"),
         (["gpt2", "--set", 'n_embd="wide"'], 4, "n_embd"),
         (["gpt2", "--set", "vocab_size=1.5"], 4, "vocab_size"),
+        (["gpt2", "--set", "n_layers=24"], 2, "n_layer"),
+        (["study", "gpt2", "--rule", "study"], 2, "--rule"),
         (["gpt2", "--rule", "studdy"], 2, "study"),
         (["gpt2", "--save", "share.gif"], 2, "png"),
         (["gpt2", "--nonsense"], 2, "nonsense"),
@@ -155,3 +157,30 @@ def test_help_names_every_command(capsys):
     assert code == 0
     for name in ("show", "norms", "scaling", "explain", "study", "models"):
         assert f"  {name} " in out
+
+
+def test_a_full_disk_behind_the_answer_is_one_line():
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m numel gpt2 > /dev/full"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("numel: cannot write the answer")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_figure_and_another_form_can_be_had_together(tmp_path, capsys):
+    code, out, _ = run(capsys, "gpt2", "--save", str(tmp_path / "s.svg"), "--json")
+    assert code == 0
+    assert json.loads(out)["models"][0]["counts"]["total"] == 124_439_808
+
+
+def test_a_changed_model_does_not_go_by_the_name_of_the_real_one(capsys):
+    _, out, _ = run(capsys, "gpt2", "--set", "n_layer=24", "--json")
+    assert json.loads(out)["models"][0]["name"] == "gpt2 with n_layer=24"
+
+
+def test_a_field_that_is_misspelt_is_warned_of(tmp_path, capsys):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"model_type": "gpt2", "n_layers": 2}))
+    _, out, _ = run(capsys, str(path), "--json")
+    assert "n_layers is not read" in json.loads(out)["warnings"][0]

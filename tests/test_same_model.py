@@ -123,3 +123,14 @@ def test_torch_is_not_imported_for_a_module():
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             assert not any(name.split(".")[0] in ("torch", "transformers") for name in names), path
+
+
+def test_layers_that_the_config_does_not_describe_are_said_and_not_explained(tmp_path):
+    fields = {"model_type": "gpt2", "n_layer": 3, "n_embd": 8, "n_head": 2, "vocab_size": 11, "n_positions": 4}
+    module = transformers.GPT2LMHeadModel(transformers.GPT2Config(**fields))
+    write_header(tmp_path / "model.safetensors", module)
+    (tmp_path / "config.json").write_text(json.dumps({**fields, "n_layer": 2}))
+    model = numel.inspect(tmp_path)
+    assert model.total == sum(p.numel() for p in module.parameters())
+    assert model.table.formulas == ()
+    assert "12 tensors that the config does not describe" in model.table.warnings[-1]

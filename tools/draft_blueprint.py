@@ -285,6 +285,9 @@ def main(arguments: list[str]) -> int:
         (n for n in classes if n.endswith(("ForCausalLM", "LMHeadModel"))), next(iter(classes))
     )
     samples = sample(options.model_type, classes[chosen], hub=options.hub, n=options.samples)
+    if not samples:
+        print(f"no configuration of {chosen} builds: see tools/variant_rules.py", file=sys.stderr)
+        return 1
     templates = list(dict.fromkeys(t for s in samples for t in s.templates))
     print(f"# {', '.join(classes)}")
     print(f"# fitted on {len(samples)} configurations of {chosen}")

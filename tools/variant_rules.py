@@ -12,7 +12,9 @@ Fields = dict[str, Any]
 
 # Switches that are left alone: `is_decoder` of an encoder, which only another class sets, and what a release of
 # transformers overrules although checkpoints are otherwise (5.23 ties every T5 and unties those that hold two matrices).
-SENSELESS: dict[str, set[str]] = {name: {"is_decoder", "tie_word_embeddings"} for name in ("mt5", "t5", "umt5")}
+SENSELESS: dict[str, set[str]] = {
+    name: {"is_decoder", "tie_word_embeddings"} for name in ("longt5", "mt5", "t5", "umt5")
+}
 SENSELESS["switch_transformers"] = {"is_decoder"}
 
 
@@ -49,10 +51,21 @@ def _reformer(fields: Fields, random: Random) -> Fields:
     return {"attn_layers": layers, "axial_pos_shape": shape, "axial_pos_embds_dim": [width // 4, width - width // 4]}
 
 
+def _cohere_compass(_: Fields, __: Random) -> Fields:
+    rope = {"rope_type": "default", "rope_theta": 10000.0}  # the class wants one for each kind of layer and sets none
+    return {"rope_parameters": {"full_attention": rope, "sliding_attention": rope}}
+
+
+def _emu3(_: Fields, __: Random) -> Fields:
+    return {"vocabulary_map": {"<image>": 1}}  # nothing is built without it
+
+
 # Fields that must agree with others: called with what was drawn, returns what to change.
 ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "gpt_neo": _gpt_neo,
+    "cohere_compass_text": _cohere_compass,
     "dbrx": _dbrx,
+    "emu3": _emu3,
     "axk2": _latent_attention,
     "reformer": _reformer,
     "squeezebert": _squeezebert,

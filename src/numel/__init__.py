@@ -1,4 +1,4 @@
-"""Where a Transformer's parameters live, how their values are distributed, and what they cost.
+"""Where a Transformer's parameters live.
 
 >>> import numel
 >>> numel.inspect("gpt2").total

@@ -11,6 +11,7 @@ from .core.counts import Counts, count
 from .core.groups import group
 from .core.records import NamedTuple
 from .delivery import Delivery, deliver
+from .errors import UsageError
 from .opening import open_inventory
 from .registry import find
 from .views import VIEWS
@@ -65,6 +66,9 @@ def compare(*sources: object, rule: str = "numel") -> Comparison:
     >>> [model.total for model in compare("gpt2", "gpt2-xl")]
     [124439808, 1557611200]
     """
+    if not sources:
+        message = "nothing to compare"
+        raise UsageError(message, hint="give a model or more")
     return Comparison(tuple(s if isinstance(s, Model) else inspect(s, rule=rule) for s in sources))
 
 
@@ -205,6 +209,9 @@ def ask(
     **options: Any,
 ) -> Report:
     """What `command` says of the models that these names or paths mean."""
+    if command == "study" and rule != "numel":
+        message = "the study compares its original's rule with numel's by itself"
+        raise UsageError(message, hint="leave --rule out")
     inventories = [open_inventory(spec, overrides=overrides) for spec in specs]
     tables = tuple(classify(inventory, rule=rule) for inventory in inventories)
     if command == "show" and rule == "study":

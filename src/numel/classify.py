@@ -9,6 +9,7 @@ from math import prod
 
 from .core.counts import count
 from .core.groups import template_of
+from .core.kinds import kinds_of
 from .core.parameters import Component, Parameter, ParameterTable, Place
 from .core.records import NamedTuple
 from .errors import UsageError
@@ -75,8 +76,11 @@ def classify(inventory: Inventory, *, rule: str = "numel") -> ParameterTable:
             rule=rule,
             warnings=inventory.warnings,
         )
-    rows = tuple(map(_as_the_study, table.rows)) if rule == "study" else table.rows
-    return table._replace(rows=rows, counts=count(table))
+    table = table._replace(kinds=tuple(kinds_of(table)))
+    table = table._replace(counts=count(table))
+    if rule == "study":  # the counts stay those of numel's own rule
+        table = table._replace(rows=tuple(map(_as_the_study, table.rows)), kinds=None)
+    return table
 
 
 def place(name: str, siblings: frozenset[str] = _NOTHING) -> Place:
@@ -197,7 +201,7 @@ def _rows(inventory: Inventory) -> list[Parameter]:
     known = {key: (form.layer, form.expert, judge.of_form(form), judge.digits(form)) for key, form in forms.items()}
     verdicts: dict[tuple[str, str], _Verdict] = {}
     special = _special(inventory)
-    number, make = _Numbers(), Parameter._make
+    number, new = _Numbers(), tuple.__new__  # Parameter(…) takes three times as long
     rows = []
     for tensor, name, key in zip(tensors, names, keys, strict=True):
         layer_at, expert_at, verdict, digits_at = known[key]
@@ -214,7 +218,8 @@ def _rows(inventory: Inventory) -> list[Parameter]:
         layer = number[name[layer_at]] if layer_at else None
         expert = number[name[expert_at]] if expert_at else None
         numel = 0 if excluded else prod(tensor.shape)
-        rows.append(make((tensor, component, part, role, tower, layer, expert, numel, tied_to, excluded)))
+        values = (tensor, component, part, role, tower, layer, expert, numel, tied_to, excluded)
+        rows.append(new(Parameter, values))
     return rows
 
 

@@ -36,6 +36,10 @@ def run() -> NoReturn:
     except BrokenPipeError:  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:  # a full disk behind the answer
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"numel: cannot write the answer: {(error.strerror or str(error)).lower()}", file=sys.stderr)  # noqa: T201
+        code = 1
     sys.exit(code)
 
 
@@ -63,8 +67,15 @@ def _run(words: list[str], lang: str) -> int:
         return 0 if words else 2
     analysis = ANALYSES[command].load()
     parser = _parser(command, analysis, lang)
-    options = parser.parse_args(words)
+    options = parser.parse_args(words, Namespace(command_line=_quoted(["numel", command, *words])))
     return _answer(command, analysis, options)
+
+
+def _quoted(words: list[str]) -> str:
+    """The words as a shell reads them again."""
+    import re
+
+    return " ".join(w if re.fullmatch(r"[\w@%+=:,./-]+", w) else "'" + w.replace("'", "'\"'\"'") + "'" for w in words)
 
 
 def _command(words: list[str]) -> tuple[str | None, list[str]]:
@@ -83,9 +94,7 @@ def _overview(lang: str) -> ArgumentParser:
     lines = [f"  {name:15}{translate.word(plugin.help)}" for name, plugin in ANALYSES.items()]
     usage = "numel [COMMAND] MODEL [MODEL …] [OPTIONS]"
     epilog = "\n".join((translate.word("commands:"), *lines, "", translate.word("numel COMMAND --help says more.")))
-    about = translate.word(
-        "Where a Transformer's parameters live, how their values are distributed, and what they cost."
-    )
+    about = translate.word("Where a Transformer's parameters live.")
     return _Parser("numel", usage, about, epilog, formatter_class=RawDescriptionHelpFormatter)
 
 
@@ -95,16 +104,24 @@ def _parser(command: str, analysis: Any, lang: str) -> ArgumentParser:
     speak(lang)
     say = Translator(lang).word
     lists = hasattr(analysis, "TAKES_WORDS")
-    about = "only those in which every word occurs" if lists else "a name, a safetensors file, a folder, or a config.json"
+    about = (
+        "only those in which every word occurs" if lists else "a name, a safetensors file, a folder, or a config.json"
+    )
     prog = "numel" if command == "show" else f"numel {command}"
     parser = _Parser(prog, description=say(ANALYSES[command].help), allow_abbrev=False, formatter_class=_formatter)
-    parser.add_argument("words", nargs="*" if lists else "+", metavar=say("WORD" if lists else "MODEL"), help=say(about))
+    parser.add_argument(
+        "words", nargs="*" if lists else "+", metavar=say("WORD" if lists else "MODEL"), help=say(about)
+    )
     analysis.add_options(parser)
     common = parser.add_argument_group(say("output"))
     common.add_argument("--format", choices=_FORMATS, default="terminal", help=say("how to write the answer"))
     for short, long in (("--json", "json"), ("--csv", "csv"), ("--md", "markdown"), ("--html", "html")):
         common.add_argument(
-            short, dest="format", action="store_const", const=long, help=say("same as --format {name}").format(name=long)
+            short,
+            dest="format",
+            action="store_const",
+            const=long,
+            help=say("same as --format {name}").format(name=long),
         )
     common.add_argument("-o", "--output", metavar=say("PATH"), help=say("write there; `study` makes a folder"))
     common.add_argument("--save", metavar=say("FILE"), help=say("draw the figure: .png, .svg or .pdf"))
@@ -150,6 +167,8 @@ def _split_words(analysis: Any, options: Namespace) -> tuple[list[str], dict[str
     """The models, and the analysis' own options; a last word such as `mlp` may be one of them."""
     words = list(options.words)
     chosen = {name: getattr(options, name) for name in analysis.Options._fields if hasattr(options, name)}
+    if "command_line" in analysis.Options._fields:
+        chosen["command_line"] = options.command_line
     trailing = getattr(analysis, "TRAILING", None)
     if trailing and len(words) > 1 and words[-1].lower() in trailing[1]:
         chosen[trailing[0]] = trailing[1][words.pop().lower()]

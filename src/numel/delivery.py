@@ -41,7 +41,7 @@ def deliver(report: Report, wanted: Delivery) -> None:
         out = StringIO()
         find(VIEWS, wanted.view, kind="view")(report, out, options)
         write_whole(wanted.output, out.getvalue().encode())
-    elif wanted.save is None:
+    elif wanted.save is None or wanted.view != "terminal":  # a figure alone, unless another form was asked for too
         options = ViewOptions(lang=wanted.lang, width=wanted.width, color=wanted.color)
         find(VIEWS, wanted.view, kind="view")(report, sys.stdout, options)
 

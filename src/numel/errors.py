@@ -70,8 +70,9 @@ class CorruptFileError(NumelError):
         self.offset = offset
 
     def __str__(self) -> str:
-        at = "" if self.offset is None else f" at byte {self.offset}"
-        return super().__str__() + at
+        where = f"{self.path}: " if self.path else ""
+        at = "" if self.offset is None else f"at byte {self.offset}: "
+        return f"{where}{at}{self.message} ({self.hint or 'get or write the file again'})"
 
 
 class ConfigError(NumelError):

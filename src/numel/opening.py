@@ -6,12 +6,16 @@ import os
 
 from .core.config import ModelConfig
 from .core.tensors import Inventory, Source
-from .errors import UsageError
+from .core.visible import visible
+from .errors import UnsupportedError, UsageError
+from .registry import near_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
+
+    from .blueprints.syntax import FieldRule
 
 _SUFFIXES = (".safetensors", ".json", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".onnx")
 
@@ -27,10 +31,12 @@ def open_inventory(
         text = os.fspath(source)
         if isinstance(text, str):
             return _from_text(text, config, overrides or {})
+    if hasattr(source, "model_type") and hasattr(source, "to_dict"):  # a configuration object of transformers
+        source = source.to_dict()
     if isinstance(source, dict) and not _holds_tensors(source):
         from .formats.hf_config import parse
 
-        return _from_config(parse({**source, **(overrides or {})}), Source("config", "dict", ""), None)
+        return _from_config(parse(source), Source("config", "dict", ""), None, overrides or {})
     if isinstance(source, dict) or hasattr(source, "named_parameters"):
         _refuse(overrides, "a live model")
         from .sources.module import read
@@ -49,8 +55,7 @@ def _from_text(text: str, config: Mapping[str, Any] | None, overrides: Mapping[s
         if preset is None and os.path.exists(text):
             return _from_path(text, config, overrides)
         preset = preset or find(text)
-        changed = preset.config._replace(fields={**preset.config.fields, **overrides})
-        return _from_config(changed, Source("preset", "preset", preset.id), text)
+        return _from_config(preset.config, Source("preset", "preset", preset.id), text, overrides)
     return _from_path(text, config, overrides)
 
 
@@ -71,8 +76,7 @@ def _from_path(text: str, config: Mapping[str, Any] | None, overrides: Mapping[s
     found = read(find(os.path.expanduser(text)))
     given = ModelConfig(dict(config)) if config is not None else found.config
     if found.source.kind == "config" and given is not None:
-        changed = given._replace(fields={**given.fields, **overrides})
-        whole = _from_config(changed, found.source, found.name)
+        whole = _from_config(given, found.source, found.name, overrides)
         return whole._replace(warnings=(*found.warnings, *whole.warnings))
     _refuse(overrides, "a file of weights")
     return _with_config(found, given)
@@ -97,10 +101,46 @@ def _holds_tensors(mapping: dict[Any, Any]) -> bool:
     return bool(mapping) and all(hasattr(value, "shape") for value in mapping.values())
 
 
-def _from_config(config: ModelConfig, source: Source, name: str | None) -> Inventory:
-    """Every tensor that the configuration's blueprint gives."""
+def _from_config(config: ModelConfig, source: Source, name: str | None, overrides: Mapping[str, Any]) -> Inventory:
+    """Every tensor that the configuration's blueprint gives, with `overrides` in the place of its fields."""
     from .blueprints.evaluate import inventory_of
-    from .blueprints.library import load
+    from .blueprints.library import has_blueprint, load, model_types
 
     model_type = config.model_type or ""
-    return inventory_of(load(model_type), config, name=name or model_type, source=source)
+    if not has_blueprint(model_type):
+        message = f"no blueprint for model_type {visible(model_type, 100)!r}"
+        hint = f"{near_hint(model_type, model_types())} numel architectures lists them; a file of weights needs none"
+        raise UnsupportedError(message, path=config.path, hint=hint)
+    blueprint = load(model_type)
+    changed = config._replace(fields={**config.fields, **overrides})
+    shown = name or model_type
+    if overrides:  # a model that does not exist must not go by the name of one that does
+        shown += " with " + ", ".join(f"{field}={value}" for field, value in overrides.items())
+    inventory = inventory_of(blueprint, changed, name=shown, source=source)
+    known = {*inventory.hyperparameters, *config.fields, *(rule.name for rule in blueprint.rules if rule.mode == "->")}
+    for field in overrides:
+        if field not in known and field not in _ALWAYS_KNOWN:
+            message = f"{visible(field, 100)} is no field of {model_type} that decides a shape"
+            raise UsageError(message, hint=near_hint(field, sorted(known)))
+    return inventory._replace(warnings=(*inventory.warnings, *_misspelt(config, inventory, blueprint.rules)))
+
+
+# Fields that every configuration may have, and that decide a class, a dtype or a width without standing in a blueprint.
+_ALWAYS_KNOWN = frozenset(
+    {"model_type", "architectures", "torch_dtype", "dtype", "id2label", "num_labels", "tie_word_embeddings"}
+)
+
+
+def _misspelt(config: ModelConfig, inventory: Inventory, rules: Sequence[FieldRule]) -> tuple[str, ...]:
+    """A warning for each field that nothing reads and that looks like one that is absent: `n_layers` for `n_layer`."""
+    read = {*inventory.hyperparameters, *(rule.name for rule in rules)}
+    absent = {_plain(name): name for name in read if name not in config.fields}
+    unread = [name for name in config.fields if name not in read and absent.get(_plain(name))]
+    return tuple(
+        f"{visible(name, 60)} is not read: {absent[_plain(name)]} is absent and taken as its default" for name in unread
+    )
+
+
+def _plain(name: str) -> str:
+    """A field's name without what people vary: `num_layers`, `n_layer` and `nlayers` are one."""
+    return name.lower().removeprefix("num_").removeprefix("n_").replace("_", "").removesuffix("s")

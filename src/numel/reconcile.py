@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from .blueprints.evaluate import evaluate
 from .blueprints.library import has_blueprint, load
+from .core.groups import template_of
+from .errors import ConfigError
 
 if TYPE_CHECKING:
     from .blueprints.evaluate import Evaluation
     from .core.config import ModelConfig
     from .core.tensors import Inventory
+
+_VARIABLE = re.compile(r"\{\w+\}")
 
 
 class _Match(NamedTuple):
@@ -33,7 +38,10 @@ def reconcile(inventory: Inventory, config: ModelConfig | None) -> Inventory:
     """
     if config is None or not has_blueprint(config.model_type or ""):
         return inventory._replace(config=config)
-    match = _best_match(inventory, config)
+    try:
+        match = _best_match(inventory, config)
+    except ConfigError as error:  # the weights can be counted without it
+        return inventory._replace(warnings=(*inventory.warnings, f"the config is not used: {error.message}"))
     if match is None:
         text = f"the config describes a {config.model_type} and none of the tensors is named like one"
         return inventory._replace(config=config, warnings=(*inventory.warnings, text))
@@ -89,7 +97,9 @@ def _differences(inventory: Inventory, match: _Match, aliases: dict[str, str]) -
         name = changed[0]
         first = f"{name} is {list(stored[name])}, not {list(expected[name])}"
         said.append(f"{len(changed)} tensors have another shape than the config describes, the first: {first}")
-    extra = [name for name in stored if name not in expected and name not in aliases]
-    if extra and len(extra) == len(stored):
-        said.append("the source holds nothing that the config describes")
+    old = {match.renamed(_VARIABLE.sub("0", f.template)) for f in (*match.evaluation.legacy, *match.evaluation.extra)}
+    known = {template_of(name) for name in old}
+    extra = [n for n in stored if n not in expected and n not in aliases and template_of(n) not in known]
+    if extra:
+        said.append(f"the source holds {len(extra)} tensors that the config does not describe, the first is {extra[0]}")
     return tuple(said)

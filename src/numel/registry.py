@@ -42,4 +42,4 @@ def near_hint(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, names, n=3, cutoff=0.6)
     if near:
         return f"did you mean {', '.join(near)}?"
-    return f"there is {', '.join(names[:8])}" + (", …" if len(names) > 8 else "")
+    return f"there is {', '.join(names[:8])}" + (", …" if len(names) > 8 else "") if names else "there is none"

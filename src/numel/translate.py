@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("en", "vi")
 DOMAIN = "numel"
+_ENGLISH = {"moe": "experts"}  # where the taxonomy's word is not the one that people expect
 LOCALE = os.path.join(os.path.dirname(__file__), "locale")
 
 
@@ -50,7 +51,9 @@ class Translator:
         >>> Translator("vi").word("weight"), Translator("vi").word("qkv")
         ('trọng số', 'qkv')
         """
-        return self._look_up(message) if message else ""  # the empty message is the catalogue's own header
+        return (
+            self._look_up(_ENGLISH.get(message, message) if self.lang == "en" else message) if message else ""
+        )  # the empty message is the catalogue's own header
 
     def text(self, text: Text) -> str:
         """The sentence with its values. Catalogues hold composed characters (NFC), which a test asserts."""

@@ -5,7 +5,10 @@ import re
 import pytest
 
 import numel
+from numel.analyses.derivation import derive
+from numel.blueprints.library import has_blueprint
 from numel.errors import UnsupportedError, UsageError
+from numel.sources.preset import all_presets
 
 
 def components(name, **options):
@@ -34,6 +37,12 @@ def test_the_arithmetic_gives_the_count(name):
     assert {c: e["numel"] for c, e in explained.items()} == sums
     for entry in explained.values():
         assert value(entry["numbers"]) == entry["numel"], entry["numbers"]
+
+
+@pytest.mark.parametrize("id_", [p.id for p in all_presets() if has_blueprint(p.facts["config"]["model_type"])])
+def test_the_formulas_of_every_preset_sum_to_its_total(id_):
+    model = numel.inspect(id_)
+    assert sum(d.numel for d in derive(model.table)) == model.total
 
 
 def test_one_component_can_be_asked_for():

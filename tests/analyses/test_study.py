@@ -64,3 +64,16 @@ def test_other_models_get_a_study_without_the_audit():
     report = numel.compare("facebook/opt-125m", "facebook/opt-2.7b").report("study")
     assert report.data["claims"] == []
     assert any("move with size" in section.title.template for section in report.blocks)
+
+
+def test_on_gpt2_the_studys_rule_finds_all_attention_mlp_and_norm():
+    """What the audit says of the substrings: only the embeddings, for which it has no word, are left."""
+    from numel.api import ask
+
+    for model in ask("show", SIZES, rule="study").data["models"]:
+        assert {d["kind"] for d in model["disagreements"]} == {"no_rule"}
+
+
+def test_a_changed_gpt2_is_not_audited_as_the_original():
+    changed = [numel.inspect(name, overrides={"vocab_size": 100}) for name in SIZES]
+    assert numel.compare(*changed).report("study").data["claims"] == []

@@ -45,12 +45,14 @@ def has_a_key_twice(raw):
 
 def outcome(raw):
     """What a reader makes of a file: its tensors, or None."""
+    message = ""
     try:
         return [tuple(t) for t in safetensors.read(InMemory(raw)).tensors]
     except NumelError as error:
-        assert len(str(error)) <= 400
-        assert "\n" not in str(error)
-        return None
+        message = str(error)
+    assert len(message) <= 400
+    assert "\n" not in message
+    return None
 
 
 names = st.text(st.characters(exclude_categories=("Cs",)), max_size=12).filter(lambda name: name != "__metadata__")
@@ -99,8 +101,29 @@ def test_any_bytes_end_in_an_answer_or_in_our_error(raw):
 
 
 TOKENS = (
-    *('"', "{", "}", "[", "]", ",", ":", "\\", "0", "4", "-", "1.0", "1e1", " ", "\n", "\0", "é", '"a"', "null", "true"),
-    *('"dtype"', '"F16"', '"shape"', '"__metadata__"', '"data_offsets":[0,4]', "[0,4]", '\\u0061', "\\ud800", "],"),
+    *(
+        '"',
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\\",
+        "0",
+        "4",
+        "-",
+        "1.0",
+        "1e1",
+        " ",
+        "\n",
+        "\0",
+        "é",
+        '"a"',
+        "null",
+        "true",
+    ),
+    *('"dtype"', '"F16"', '"shape"', '"__metadata__"', '"data_offsets":[0,4]', "[0,4]", "\\u0061", "\\ud800", "],"),
     *(":{", "]},", '"},"', '"]},"', "NaN", "18446744073709551616", "99999999999999999999999999999999999999999999"),
 )
 
@@ -148,7 +171,7 @@ BASES = [
 @given(st.integers(0, 2**32))
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_quick_way_and_the_exact_way_agree(seed):
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     raw = mutated(rng.choice(BASES), rng)
     quick = outcome(raw)
     with pytest.MonkeyPatch.context() as patch:
@@ -160,7 +183,7 @@ def test_the_quick_way_and_the_exact_way_agree(seed):
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_is_read_safetensors_reads_as_well_and_the_same(seed):
     theirs = pytest.importorskip("safetensors")
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     raw = mutated(rng.choice(BASES), rng)
     data_start = 8 + int.from_bytes(raw[:8], "little")
     ours = outcome(raw)

@@ -113,7 +113,11 @@ ACCEPTED_WITH_WARNING = {
     "total_size a text": (GOOD, {"total_size": "12"}, "12, which is no integer"),
     "total_size true": (GOOD, {"total_size": True}, "True, which is no integer"),
     "total_size negative": (GOOD, {"total_size": -12}, "total_size of -12 bytes"),
-    "tensor not listed": ({"a": ONE, "c": TWO}, {"total_size": 12}, "not in the index, but in its files and counted: b"),
+    "tensor not listed": (
+        {"a": ONE, "c": TWO},
+        {"total_size": 12},
+        "not in the index, but in its files and counted: b",
+    ),
     "file not listed": ({"a": ONE, "b": ONE}, {"total_size": 8}, f"not in the index, and not read: {TWO}"),
 }
 
@@ -144,19 +148,28 @@ REFUSED = {
     "weight_map a list": ('{"weight_map":[]}', "is no JSON object with an object weight_map"),
     "weight_map empty": ({}, "lists no tensors"),
     "tensor twice": (f'{{"weight_map":{{"a":"{ONE}","b":"{ONE}","a":"{ONE}","c":"{TWO}"}}}}', "key a stands twice"),
-    "tensor twice, another left out": (f'{{"weight_map":{{"a":"{ONE}","a":"{ONE}","c":"{TWO}"}}}}', "key a stands twice"),
+    "tensor twice, another left out": (
+        f'{{"weight_map":{{"a":"{ONE}","a":"{ONE}","c":"{TWO}"}}}}',
+        "key a stands twice",
+    ),
     "weight_map twice": (f'{{"weight_map":{json.dumps(GOOD)},"weight_map":{json.dumps(GOOD)}}}', "stands twice"),
     "file an object": ({**GOOD, "a": {"file": ONE}}, "the file of a must be given as a text"),
     "file a number": ({**GOOD, "a": 1}, "must be given as a text"),
     "file null": ({**GOOD, "a": None}, "must be given as a text"),
-    "file missing": ({**GOOD, "d": "model-00003-of-00003.safetensors"}, "needs the file model-00003-of-00003.safetensors"),
+    "file missing": (
+        {**GOOD, "d": "model-00003-of-00003.safetensors"},
+        "needs the file model-00003-of-00003.safetensors",
+    ),
     "tensor in no file": ({**GOOD, "d": TWO}, "puts tensor d into " + TWO + ", and that does not hold it"),
     "tensor in another file": ({**GOOD, "a": TWO}, "it lies in " + ONE),
     "not JSON": ("{", "no valid JSON"),
     "cut short": (json.dumps({"weight_map": GOOD})[:-9], "no valid JSON"),
     "comma at the end": (json.dumps({"weight_map": GOOD})[:-2] + ",}}", "no valid JSON"),
     "NaN": ('{"metadata":{"total_size":NaN},"weight_map":' + json.dumps(GOOD) + "}", "NaN is no number"),
-    "long number": ('{"metadata":{"total_size":' + "1" * 5000 + '},"weight_map":' + json.dumps(GOOD) + "}", "40 digits"),
+    "long number": (
+        '{"metadata":{"total_size":' + "1" * 5000 + '},"weight_map":' + json.dumps(GOOD) + "}",
+        "40 digits",
+    ),
     "deep": ('{"weight_map":' + '{"a":' * 90_000, "levels deep"),
     "lone surrogate": ('{"weight_map":{"\\ud800":"' + ONE + '"}}', "lone surrogate"),
     "byte order mark": ("\ufeff" + json.dumps({"weight_map": GOOD}), "byte order mark"),
@@ -176,7 +189,13 @@ def test_an_index_that_is_wrong_is_refused_and_says_why(case, folder):
 @pytest.mark.parametrize(
     "name",
     [
-        *("../model.safetensors", "/etc/model.safetensors", "a/../b.safetensors", "./a.safetensors", "a//b.safetensors"),
+        *(
+            "../model.safetensors",
+            "/etc/model.safetensors",
+            "a/../b.safetensors",
+            "./a.safetensors",
+            "a//b.safetensors",
+        ),
         *("a\\b.safetensors", "C:a.safetensors", "https://x/a.safetensors", "a%2e.safetensors", "a?b.safetensors"),
         *("a#.safetensors", "a\n.safetensors", "a\x9b.safetensors", "x" * 250 + ".safetensors", "", ".", "..", "a/"),
         *("../../../org/other/resolve/main/model.safetensors", "\x00.safetensors", "~/\x1b[0m.safetensors"),
@@ -280,7 +299,9 @@ def test_the_quick_way_says_yes_only_to_the_same_map(listed, other, same):
         patch.setattr(usual_index, "_CHUNK_NBYTES", 7)
         says_yes = _quick_way_says_yes(listed, held)
     assert not says_yes or listed == held
-    plain = not any("\\" in text or '"' in text or "\n" in text or "}" in text for pair in listed.items() for text in pair)
+    plain = not any(
+        "\\" in text or '"' in text or "\n" in text or "}" in text for pair in listed.items() for text in pair
+    )
     assert says_yes or listed != held or not plain
 
 
@@ -291,7 +312,10 @@ def _quick_way_says_yes(listed, held):
     return quick.document is not None and quick.is_as_expected()
 
 
-@given(st.integers(0, 40), st.sampled_from(['"', ",", ":", "}", "{", " ", "x", '"a": "f"', ', "a": "f"', "\\", "\x01", "[1]"]))
+@given(
+    st.integers(0, 40),
+    st.sampled_from(['"', ",", ":", "}", "{", " ", "x", '"a": "f"', ', "a": "f"', "\\", "\x01", "[1]"]),
+)
 @settings(max_examples=500, deadline=None)
 def test_the_quick_way_says_yes_only_to_json(position, token):
     text = '{"weight_map": {"a": "f", "b": "g"}}'
@@ -303,7 +327,10 @@ def test_the_quick_way_says_yes_only_to_json(position, token):
     quick.expect(["b"], "g")
     if quick.is_as_expected():
         pairs = []
-        assert json.loads(changed, object_pairs_hook=lambda p: pairs.append(p) or dict(p))["weight_map"] == {"a": "f", "b": "g"}
+        assert json.loads(changed, object_pairs_hook=lambda p: pairs.append(p) or dict(p))["weight_map"] == {
+            "a": "f",
+            "b": "g",
+        }
         assert pairs[0] == [("a", "f"), ("b", "g")]
 
 

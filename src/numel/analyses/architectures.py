@@ -53,4 +53,6 @@ def report(result: tuple[Entry, ...]) -> Report:
         )
     )
     data: dict[str, Any] = {"architectures": [e._asdict() for e in result]}
-    return Report("architectures", Text("Architectures"), (Table(Text(""), columns, rows, key="architectures"), found), data)
+    return Report(
+        "architectures", Text("Architectures"), (Table(Text(""), columns, rows, key="architectures"), found), data
+    )

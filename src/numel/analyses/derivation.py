@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..core.formulas import Formula
-    from ..core.parameters import Component, ParameterTable
+    from ..core.parameters import Component, Parameter, ParameterTable
 
 _VARIABLE = re.compile(r"\{\w+\}")
 
@@ -36,14 +36,23 @@ class Derived(NamedTuple):
 
 def derive(table: ParameterTable) -> tuple[Derived, ...]:
     """The arithmetic of each component, in the taxonomy's order; empty when no blueprint is known."""
-    places = {template_of(row.tensor.name): (row.component, row.part) for row in table.rows if row.numel}
+    rows: dict[str, list[Parameter]] = {}
+    for row in table.rows:
+        rows.setdefault(template_of(row.tensor.name), []).append(row)
     by_component: dict[Component, list[Placed]] = {}
     for formula in table.formulas:
-        place = places.get(_VARIABLE.sub("{}", formula.template))
-        if place and formula.tied_to is None and not formula.is_buffer:
-            by_component.setdefault(place[0], []).append(Placed(formula, *place))
+        example = None if formula.tied_to or formula.is_buffer else _example(formula, rows)
+        if example is not None and example.numel:
+            by_component.setdefault(example.component, []).append(Placed(formula, example.component, example.part))
     order = list(type(next(iter(by_component)))) if by_component else []
     return tuple(_derived(c, by_component[c]) for c in order if c in by_component)
+
+
+def _example(formula: Formula, rows: dict[str, list[Parameter]]) -> Parameter | None:
+    """A row whose name the formula's template writes; a digit that stands in the template (`layer.0`) must be there."""
+    pattern = re.compile(r"\d+".join(map(re.escape, _VARIABLE.split(formula.template))))
+    like = rows.get(template_of(_VARIABLE.sub("0", formula.template)), ())
+    return next((row for row in like if pattern.fullmatch(row.tensor.name)), None)
 
 
 def _derived(component: Component, placed: list[Placed]) -> Derived:

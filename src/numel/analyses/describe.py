@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from ..core.counts import Counts, count
+from ..core.kinds import kinds_of
 from ..core.report import Note, NoteKind, Text, Unit, Value
 
 TYPE_CHECKING = False
@@ -22,7 +25,7 @@ def model_data(table: ParameterTable, counts: Counts | None = None) -> dict[str,
         "model_type": table.model_type,
         "counts": dict(counts._asdict()),
         "n_tensors": len(table.rows),
-        "nbytes": sum(row.tensor.nbytes for row in table.rows),
+        "nbytes": _nbytes(table),
         "stored_difference": stored_difference(table),
     }
 
@@ -37,26 +40,39 @@ WHY = {
 
 def stored_difference(table: ParameterTable) -> list[dict[str, Any]]:
     """What the source stores beyond the parameters, by kind: `stored` less these is `total`."""
-    sums: dict[tuple[str, str, tuple[int, ...]], int] = {}
-    for row in table.rows:
+    terms: dict[tuple[str, str], dict[tuple[int, ...], int]] = {}
+    for row, n in kinds_of(table):
         if row.excluded is not None:
             part = row.part if row.excluded == "buffer" else ""
-            key = (row.excluded, part, row.tensor.shape)
-            sums[key] = sums.get(key, 0) + 1
-    lines = []
-    for (why, part, shape), n in sums.items():
-        dims = " × ".join(str(size) for size in shape if size != 1) or "1"
-        numel = n
-        for size in shape:
-            numel *= size
-        what = f"{WHY.get(why, why)}: {part}" if part else WHY.get(why, why)
-        lines.append({"what": what, "kind": why, "part": part, "numel": numel, "formula": f"{n} × {dims}" if n > 1 else dims})
-    return lines
+            shapes = terms.setdefault((row.excluded, part), {})
+            shapes[row.tensor.shape] = shapes.get(row.tensor.shape, 0) + n
+    return [
+        {
+            "what": f"{WHY.get(why, why)}: {part}" if part else WHY.get(why, why),
+            "kind": why,
+            "part": part,
+            "numel": sum(n * prod(shape) for shape, n in shapes.items()),
+            "formula": _formula(shapes),
+        }
+        for (why, part), shapes in terms.items()
+    ]
+
+
+def _formula(shapes: dict[tuple[int, ...], int]) -> str:
+    """`12 × 1024 × 1024`; of many shapes only how many tensors there are."""
+    if len(shapes) > 3:
+        return f"{sum(shapes.values())} tensors"
+    factors = [([str(n)] if n > 1 else []) + [str(size) for size in shape if size != 1] for shape, n in shapes.items()]
+    return " + ".join(" × ".join(product) or "1" for product in factors)
+
+
+def _nbytes(table: ParameterTable) -> int:
+    return sum(n * row.tensor.nbytes for row, n in kinds_of(table))
 
 
 def summary(table: ParameterTable, counts: Counts) -> Note:
     """The line above a model's table."""
-    dtypes = sorted({row.tensor.dtype.name for row in table.rows})
+    dtypes = sorted({row.tensor.dtype.name for row, _ in kinds_of(table)})
     text = Text(
         "{model} · {total} parameters ({non_embedding} without embeddings) · {n_tensors} tensors · {dtype} {nbytes}",
         {
@@ -65,15 +81,15 @@ def summary(table: ParameterTable, counts: Counts) -> Note:
             "non_embedding": Value(counts.non_embedding, Unit.SHORT_COUNT),
             "n_tensors": Value(len(table.rows), Unit.COUNT),
             "dtype": Value("+".join(dtypes), Unit.NAME),
-            "nbytes": Value(sum(row.tensor.nbytes for row in table.rows), Unit.NBYTES),
+            "nbytes": Value(_nbytes(table), Unit.NBYTES),
         },
     )
     return Note(text, NoteKind.SUMMARY)
 
 
 def active(counts: Counts) -> tuple[Note, ...]:
-    """What works on one token, in both conventions; nothing for a model without experts."""
-    if counts.active == counts.total:
+    """What works on one token, in both conventions; nothing for a model without experts, or where it is unknown."""
+    if counts.active in (None, counts.total):
         return ()
     values = {
         "active": Value(counts.active, Unit.COUNT),

@@ -162,7 +162,7 @@ def _verdict(norms: ModelNorms) -> Note:
             )
         )
     if not norms.n_beta:
-        return Note(Text("{model}: {gamma} γ and no β: RMSNorm scales and does not shift", values))
+        return Note(Text("{model}: {gamma} γ and no β: its norms scale and do not shift", values))
     return Note(Text("{model}: {gamma} γ and {beta} β", values))
 
 

@@ -149,6 +149,8 @@ def why(result: Scaling, trend: Trend) -> Note:
     }
     if trend.growth is None or not trend.symbols:
         return Note(Text("{what}: grows by {growth}, the model by {model}", values))
+    if abs(trend.growth / result.growth - 1) < 1e-9:
+        return Note(Text("{what} = {symbols}: it grows as the model does, by {growth}: its share stays", values))
     if not trend.fields:
         return Note(
             Text("{what} = {symbols}: none of its fields changes, so its share falls as the model grows", values)

@@ -42,9 +42,13 @@ REFERENCE_MODELS = (
 
 
 class Options(NamedTuple):
-    """`beyond`: other models, each with where the study's rule differs from numel's (classify.disagreements)."""
+    """`beyond`: other models, each with where the study's rule differs from numel's (classify.disagreements).
+
+    `command_line`: what was typed, so that the document can say how to repeat it.
+    """
 
     beyond: tuple[tuple[ParameterTable, Sequence[Any]], ...] = ()
+    command_line: str = ""
 
 
 class Misplaced(NamedTuple):
@@ -72,6 +76,7 @@ class Study(NamedTuple):
     derived: tuple[Derived, ...]
     claims: tuple[claims.Claim, ...]
     beyond: tuple[Misplaced, ...]
+    command_line: str
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -92,6 +97,7 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> Study:
         derive(tables[0]) if tables else (),
         claims.audit(tables, beyond),
         beyond,
+        options.command_line,
     )
 
 
@@ -149,7 +155,7 @@ def _question(result: Study) -> Section:
             Note(
                 Text(
                     "Every tensor of {models} was listed with its name and shape, its elements were counted (the product of "
-                    "the shape), and it was assigned to one component: embedding, attention, MLP, norm. Shares are of the "
+                    "the shape), and it was assigned to one component. Shares are of the "
                     "whole model, so they add up to 100 percent.",
                     {"models": _models(result)},
                 )
@@ -188,8 +194,7 @@ def _shares(result: Study) -> Section:
         (*blocks, stacked, _paragraph(
             "The whole bar is the model; norm is thinner than a line and stands as text."
         ), study_chart(result.breakdown), _paragraph(
-            "The original's own figure: attention and MLP in percent. The rest of each model, mostly embedding, has no bar "
-            "in it."
+            "The original's own figure: attention and MLP in percent. The rest of each model has no bar in it."
         )),
     )  # fmt: skip
 
@@ -211,8 +216,8 @@ def _reasons(result: Study) -> Section:
     title = Text("{model}, term by term", {"model": Value(result.tables[0].name, Unit.NAME)})
     blocks: list[Block] = [
         _paragraph(
-            "The shapes follow from the configuration. A term is one matrix or vector; a factor in front of a bracket is the "
-            "number of layers."
+            "The shapes follow from the configuration. A term is one matrix or vector; a factor in front of a bracket is how "
+            "often it occurs."
         ),
         Formulas(title, lines),
     ]
@@ -246,7 +251,7 @@ def _trend(result: Study) -> Section:
     lead = _paragraph(
         "A component whose count grows faster than the model gains share. Which field of the configuration it grows with "
         "decides: matrices between two widths grow with the square of the width and with the layers, the embedding only "
-        "with the width, because the vocabulary stays."
+        "with the width as long as the vocabulary stays."
     )
     return Section(Text("How the shares move with size"), (lead, *blocks))
 
@@ -254,10 +259,15 @@ def _trend(result: Study) -> Section:
 def _norms(result: Study) -> Section:
     table, *rest = norms.report(result.norms).blocks
     verdicts = tuple(block for block in rest if isinstance(block, Note))
-    lead = _paragraph(
-        "A layer normalisation has a scale γ (its weight) and a shift β (its bias) for each dimension: "
-        "y = γ · (x − μ) / √(σ² + ε) + β."
-    )
+    if all(n.n_beta for n in result.norms):
+        lead = _paragraph(
+            "A layer normalisation has a scale γ (its weight) and a shift β (its bias) for each dimension: "
+            "y = γ · (x − μ) / √(σ² + ε) + β."
+        )
+    else:
+        lead = _paragraph(
+            "A normalisation has a scale γ (its weight) for each dimension, and may have a shift β (its bias)."
+        )
     return Section(Text("Layer normalisation"), (lead, table, *verdicts))
 
 
@@ -312,7 +322,7 @@ def _limits() -> Section:
             Note(
                 Text(
                     "It stops at GPT-2. numel counts every architecture for which it has a blueprint, and every safetensors "
-                    "file: numel models lists them."
+                    "file: numel architectures lists them."
                 )
             ),
         ),
@@ -320,8 +330,9 @@ def _limits() -> Section:
 
 
 def _repeat(result: Study) -> Section:
-    names = " ".join(table.name for table in result.tables)
-    values = {"command": Value(f"numel study {names} -o study/", Unit.FORMULA)}
+    if not result.command_line:
+        return Section(Text("To repeat this"), ())
+    values = {"command": Value(result.command_line, Unit.FORMULA)}
     return Section(Text("To repeat this"), (Note(Text("{command}", values)),))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import _ast
 from functools import cache
-from math import ceil
+from math import ceil, isqrt
 from types import MappingProxyType
 
 from ..core.records import NamedTuple
@@ -59,7 +59,7 @@ def _times(a: Any, b: Any) -> Any:
 
 FUNCTIONS: Mapping[str, Any] = MappingProxyType(
     {"min": min, "max": max, "len": len, "int": int, "sum": sum, "round": round, "ceil": ceil, "list": list,
-     "any": any, "all": all, "range": _range, "round_up": round_up, "field": field}
+     "any": any, "all": all, "isqrt": isqrt, "range": _range, "round_up": round_up, "field": field}
 )  # fmt: skip
 CONSTANTS: Mapping[str, Any] = MappingProxyType({"true": True, "false": False, "null": None})
 

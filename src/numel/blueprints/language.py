@@ -50,6 +50,7 @@
   `buffer` (no parameter); `legacy` (only old checkpoints have it); `extra` or `extra if …` (checkpoints have it and
   the model does not run it). A group takes `if`, `legacy` and `extra` for all that it holds.
 - Checkpoints are described. Where the loaded model differs by more than names, `in_memory` tells the two apart.
+- A line that ends in a comma goes on in the next one.
 - A name that is written again replaces all that the parent says of it; a name that is new goes beside its like.
 - `is TYPE` may end in `or null` (absent means that there is none), `or flat` (absent: its fields stand beside it) and
   `with a = 1, b = 2` (the fields of an absent one). Its own values are read as `text_config.hidden_size`.

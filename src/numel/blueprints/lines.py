@@ -47,11 +47,14 @@ def rows_of(text: str) -> Iterator[Row]:
     >>> [row.columns for row in rows_of("model  # the bare one\n    wte.weight    vocab_size, d")]
     [('model',), ('wte.weight', 'vocab_size, d')]
     """
+    begun = ""
     for number, raw in enumerate(text.splitlines(), 1):
         comment = _COMMENT.search(raw) if "#" in raw else None
         body = raw[: comment.start()] if comment else raw
+        body = f"{begun} {body.strip()}" if begun else body.rstrip()
+        begun = body if body.endswith(",") else ""  # it goes on in the next line
         stripped = body.strip()
-        if stripped:
+        if stripped and not begun:
             columns = tuple(_COLUMNS.split(stripped))
             yield Row(number, len(body) - len(body.lstrip()), columns, comment[1].strip() if comment else "")
 

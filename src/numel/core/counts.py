@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .kinds import kinds_of
 from .parameters import Component
 from .records import NamedTuple
 
@@ -35,9 +36,9 @@ def count(table: ParameterTable) -> Counts:
     if table.counts is not None:
         return table.counts
     total = stored = token = position = head = routed = 0
-    for row in table.rows:
-        stored += row.tensor.numel
-        numel = row.numel
+    for row, n in kinds_of(table):
+        stored += n * row.tensor.numel
+        numel = n * row.numel
         if not numel:
             continue
         total += numel
@@ -49,8 +50,18 @@ def count(table: ParameterTable) -> Counts:
         elif row.component is Component.MOE and row.part == "experts":
             routed += numel
     active = _active(table, total, routed)
-    without = active if active is None or head == 0 else active - token
+    without = None if active is None else _without_input_embedding(table, active, token, head)
     return Counts(total, total - token - position - head, active, without, stored)
+
+
+def _without_input_embedding(table: ParameterTable, active: int, token: int, head: int) -> int | None:
+    """`active` less the token embedding, unless that is the output matrix too; None where nobody says whether it is."""
+    if head == 0 and table.config is None:
+        return None if token else active
+    is_output = head == 0 and any(
+        "embed" in target or "wte" in target or "shared" in target for target in table.aliases.values()
+    )
+    return active if is_output else active - token
 
 
 def _active(table: ParameterTable, total: int, routed: int) -> int | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from itertools import repeat
 
+from .kinds import kinds_of
 from .parameters import Component
 from .records import NamedTuple
 
@@ -59,6 +61,7 @@ KEYS: dict[str, dict[str, Callable[[Parameter], Any]]] = {
     },
 }
 
+_SHARED_BY_A_KIND = {"component", "part", "tower", "role", "dtype"}
 _ORDER = {component.value: i for i, component in enumerate(Component)}
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)|^\d+(?=\.)")
 
@@ -79,14 +82,15 @@ def group(table: ParameterTable, *by: str) -> Grouping:
         return _each_tensor(table, getters)
     sums: dict[tuple[Any, ...], list[int]] = {}
     columns = tuple(getters.values())
-    for row in table.rows:
+    rows = kinds_of(table) if getters.keys() <= _SHARED_BY_A_KIND else zip(table.rows, repeat(1))
+    for row, n in rows:
         key = tuple(get(row) for get in columns)
         entry = sums.get(key)
         if entry is None:
             entry = sums[key] = [0, 0, 0]
-        entry[0] += 1
-        entry[1] += row.numel
-        entry[2] += row.tensor.nbytes
+        entry[0] += n
+        entry[1] += n * row.numel
+        entry[2] += n * row.tensor.nbytes
     total = sum(entry[1] for entry in sums.values()) or 1
     groups = [Group(key, n, numel, nbytes, numel / total) for key, (n, numel, nbytes) in sums.items()]
     names = tuple(getters)

@@ -38,6 +38,8 @@ class Component(StrEnum):
     BUFFER = "buffer"
     UNCLASSIFIED = "unclassified"
 
+    __hash__ = str.__hash__  # an enum's own is a function of Python's, called for each of 91,000 rows
+
 
 class Place(NamedTuple):
     """Where a parameter belongs: everything that its name (and its siblings) tell."""
@@ -70,7 +72,8 @@ class Parameter(NamedTuple):
 class ParameterTable(NamedTuple):
     """Every tensor of one model in its place. `rule` names the classification that put it there.
 
-    `counts` are by numel's own rule whatever `rule` is; None: not counted yet (core.counts.count does).
+    `counts` are by numel's own rule whatever `rule` is, `kinds` the rows by what they have in common; None: not
+    computed yet (core.counts.count and core.kinds.kinds_of do).
     """
 
     name: str
@@ -83,6 +86,7 @@ class ParameterTable(NamedTuple):
     rule: str = "numel"
     warnings: tuple[str, ...] = ()
     counts: Counts | None = None
+    kinds: tuple[tuple[Parameter, int], ...] | None = None
 
     @property
     def model_type(self) -> str | None:

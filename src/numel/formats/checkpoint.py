@@ -2,60 +2,60 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
 from ..core.tensors import Inventory, Source
 from ..core.visible import visible, visible_path
 from ..errors import NoModelError, NumelError, UnsupportedError
 from . import FORMATS, Format
 from .strict_json import MAX_PATH_SHOWN
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from typing import Protocol
 
     from ..core.bytes import ByteSource
     from ..core.config import ModelConfig
 
+    class Found(Protocol):
+        """What a source says about a place that may hold a model; the names of files are relative to it."""
+
+        @property
+        def location(self) -> str:
+            """The place as the user gave it."""
+
+        @property
+        def kind(self) -> str:
+            """What `Source.kind` will be."""
+
+        @property
+        def name(self) -> str:
+            """What the model is called."""
+
+        @property
+        def shard_index(self) -> str | None:
+            """The file that lists the shards."""
+
+        @property
+        def weights(self) -> tuple[str, ...]:
+            """The files with weights, when no index lists them."""
+
+        @property
+        def config(self) -> str | None:
+            """The config.json that belongs to the weights, or stands alone."""
+
+        @property
+        def beside(self) -> tuple[str, ...]:
+            """Files of the index's kind that lie in its folder."""
+
+        @property
+        def warnings(self) -> tuple[str, ...]:
+            """What is odd about the place."""
+
+        def open(self, file: str, /) -> AbstractContextManager[ByteSource]:
+            """One of the files."""
+
+
 _HEAD_NBYTES = 64
-
-
-class Found(Protocol):
-    """What a source says about a place that may hold a model; the names of files are relative to it."""
-
-    @property
-    def location(self) -> str:
-        """The place as the user gave it."""
-
-    @property
-    def kind(self) -> str:
-        """What `Source.kind` will be."""
-
-    @property
-    def name(self) -> str:
-        """What the model is called."""
-
-    @property
-    def shard_index(self) -> str | None:
-        """The file that lists the shards."""
-
-    @property
-    def weights(self) -> tuple[str, ...]:
-        """The files with weights, when no index lists them."""
-
-    @property
-    def config(self) -> str | None:
-        """The config.json that belongs to the weights, or stands alone."""
-
-    @property
-    def beside(self) -> tuple[str, ...]:
-        """Files of the index's kind that lie in its folder."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What is odd about the place."""
-
-    def open(self, file: str, /) -> AbstractContextManager[ByteSource]:
-        """One of the files."""
 
 
 def read(found: Found) -> Inventory:

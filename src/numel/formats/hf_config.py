@@ -7,7 +7,6 @@ it is for. Which fields an architecture needs, and of what type, its blueprint k
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
 
 from ..core.config import ModelConfig
 from ..core.visible import visible, visible_path
@@ -15,8 +14,10 @@ from ..errors import ConfigError
 from .strict_json import MAX_PATH_SHOWN
 from .strict_json import parse as parse_json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from ..core.bytes import ByteSource
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
 
+from ..core.records import NamedTuple
 from ..core.visible import visible_path
 from ..errors import CorruptFileError, UnsupportedError
 from .strict_json import MAX_PATH_SHOWN
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..core.bytes import ByteSource
 

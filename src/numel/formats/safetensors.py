@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import gc
 import re
-from contextlib import contextmanager
 from itertools import repeat
 from posixpath import basename, splitext
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 
+from ..core.records import NamedTuple
 from ..core.tensors import Inventory, Source, TensorInfo
 from ..core.visible import visible_path
 from ..errors import CorruptFileError, UnsupportedError
@@ -22,8 +21,10 @@ from .safetensors_rules import shown_name
 from .safetensors_usual import Shapes, usual_entries
 from .strict_json import MAX_PATH_SHOWN
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from typing import NoReturn
 
     from ..core.bytes import ByteSource
     from .safetensors_rules import Columns
@@ -38,7 +39,7 @@ _PIECE_NBYTES = 1 << 18  # read at once: pieces reuse their memory, and each pag
 _BOUNDARY = re.compile(rb"\][ \t\n\r]*+\}[ \t\n\r]*+,(?=[ \t\n\r]*+\")")
 
 # 0.1 µs, where TensorInfo(…) takes 0.3: the arguments are a tuple already.
-_new_tensor = cast("Callable[[type[TensorInfo], tuple[object, ...]], TensorInfo]", tuple.__new__)
+_new_tensor: Callable[[type[TensorInfo], tuple[object, ...]], TensorInfo] = tuple.__new__
 
 
 class Header(NamedTuple):
@@ -57,7 +58,7 @@ def read(source: ByteSource) -> Inventory:
     The inventory is named after the file; whoever knows the folder may know better.
     """
     shard = basename(source.name.replace("\\", "/"))
-    with collector_paused():
+    with CollectorPaused():
         header = read_header(source, shard, Shapes(), set())
     return Inventory(
         splitext(shard)[0],
@@ -114,15 +115,15 @@ def _usual(exact: ExactEntries, stop: int, shapes: Shapes) -> Columns | None:
     return found
 
 
-@contextmanager
-def collector_paused() -> Iterator[None]:
+class CollectorPaused:
     """No garbage collection meanwhile: it would go through the growing lists again and again, and find nothing."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
+
+    def __enter__(self) -> None:
+        self._was_enabled = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._was_enabled:
             if not gc.get_freeze_count():  # to the oldest generation at once, or the youngest's next turn takes 10 ms
                 gc.freeze()
                 gc.unfreeze()

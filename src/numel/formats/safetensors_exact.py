@@ -7,7 +7,6 @@ brace (the README wants `{` to be first; tensor.rs, test_whitespace_start_padded
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..core.dtypes import SAFETENSORS_DTYPES
 from ..core.visible import visible, visible_path
@@ -15,7 +14,10 @@ from ..errors import CorruptFileError, UnsupportedError
 from .safetensors_rules import USIZE, Columns, nbytes_of, shown_name, shown_shape
 from .strict_json import MAX_DEPTH, MAX_PATH_SHOWN, Fault, refuse_lone_surrogates, skip_space, value_at
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
     from ..core.dtypes import DType
 
     Row = tuple[str, tuple[int, ...], DType, int]  # name, shape, dtype, begin

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import re
 from itertools import accumulate
-from typing import NamedTuple
 
 from ..core.dtypes import SAFETENSORS_DTYPES, DType
+from ..core.records import NamedTuple
 from .safetensors_rules import Columns, nbytes_of
 from .strict_json import Fault
 

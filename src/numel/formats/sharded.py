@@ -10,20 +10,21 @@ from __future__ import annotations
 import re
 from itertools import chain
 from posixpath import basename
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..core.tensors import Inventory, Source
 from ..core.visible import visible, visible_path
 from ..errors import CorruptFileError, NumelError, SourceError, UnsupportedError
-from .safetensors import Header, collector_paused, read_header
+from .safetensors import CollectorPaused, Header, read_header
 from .safetensors_rules import shown_name
 from .safetensors_usual import Shapes
 from .strict_json import MAX_PATH_SHOWN, parse
 from .usual_index import UsualIndex
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
+    from typing import Any, NoReturn
 
     from ..core.bytes import ByteSource
 
@@ -47,7 +48,7 @@ def read(index: ByteSource, open_shard: OpenShard, *, beside: Iterable[str] = ()
     if index.size > MAX_INDEX_NBYTES:
         message = f"has {index.size:,} bytes; an index of more than {MAX_INDEX_NBYTES:,} cannot be meant"
         raise UnsupportedError(message, path=visible_path(index.name, MAX_PATH_SHOWN))
-    with collector_paused():
+    with CollectorPaused():
         shards = Shards(open_shard, path=index.name)
         document = shards.add_usual(UsualIndex(index), beside)
         if document is None:
@@ -63,7 +64,7 @@ def read(index: ByteSource, open_shard: OpenShard, *, beside: Iterable[str] = ()
 
 def read_loose(files: Iterable[str], open_shard: OpenShard, *, path: str) -> Inventory:
     """All tensors of the `files` of a model that has no index; `path` is the folder. Raises as `read` does."""
-    with collector_paused():
+    with CollectorPaused():
         shards = Shards(open_shard, path=path)
         for file in sorted(files):
             shards.add(file)

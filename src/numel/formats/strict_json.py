@@ -10,10 +10,13 @@ import math
 import re
 from itertools import accumulate
 from json import JSONDecodeError, JSONDecoder
-from typing import Any, NoReturn
 
 from ..core.visible import visible, visible_path
 from ..errors import CorruptFileError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 MAX_DEPTH = 64
 MAX_DIGITS = 40

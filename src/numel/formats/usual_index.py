@@ -10,13 +10,14 @@ that differ decide nothing, and the exact way is taken.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
 
 from ..errors import CorruptFileError
 from .strict_json import parse
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Any
 
     from ..core.bytes import ByteSource
 

@@ -6,15 +6,16 @@ import errno
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from ..core.records import NamedTuple
 from ..core.visible import visible, visible_path
 from ..errors import CorruptFileError, NoModelError, SourceError, SourceNotFoundError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
-    from typing import Self
+    from typing import NoReturn, Self
 
 _MAX_SHOWN = 120
 _SINGLE = "model.safetensors"

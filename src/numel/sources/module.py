@@ -7,16 +7,18 @@ tensors on the meta device, NumPy arrays and the wrappers of distributed trainin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ..core.config import ModelConfig
 from ..core.dtypes import torch_dtype
+from ..core.records import NamedTuple
 from ..core.tensors import Inventory, Source, TensorInfo
 from ..core.visible import visible
 from ..errors import UnsupportedError, UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
+    from typing import Any, NoReturn
 
     from ..core.dtypes import DType
 
@@ -65,12 +67,12 @@ def _inventory(
     aliases: dict[str, str] = {}
     buffers: set[str] = set()
     for member in members:
-        key = _memory(member.tensor)
-        if key in stored:
-            aliases[member.name] = stored[key]
+        tensor = TensorInfo(member.name, _shape(member), _dtype(member))
+        first = stored.setdefault(_memory(member.tensor), member.name)
+        if first == member.name:
+            tensors.append(tensor)
         else:
-            stored[key] = member.name
-            tensors.append(TensorInfo(member.name, _shape(member), _dtype(member)))
+            aliases[member.name] = first
         if member.is_buffer:
             buffers.add(member.name)
     return Inventory(

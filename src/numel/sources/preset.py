@@ -8,6 +8,7 @@ from functools import cache
 
 from ..core.config import ModelConfig
 from ..core.records import NamedTuple
+from ..core.visible import visible
 from ..errors import SourceNotFoundError
 
 TYPE_CHECKING = False
@@ -79,7 +80,7 @@ def find(name: str) -> Preset:
         known = [spelling for i in ids() for spelling in (i.rpartition("/")[2], i)]
         by_case = {spelling.lower(): spelling for spelling in known}
         near = [by_case[n] for n in get_close_matches(name.lower(), by_case, n=3, cutoff=0.6)]
-        message = f"no model, file or folder called {name!r}"
+        message = f"no model, file or folder called {visible(name, 100)!r}"
         hint = f"did you mean {', '.join(near)}?" if near else "numel models lists the names; a path may also be given"
         raise SourceNotFoundError(message, hint=hint)
     return preset

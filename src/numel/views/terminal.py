@@ -304,9 +304,12 @@ def _stack(parts: list[tuple[str, float | None]], width: int, page: _Page) -> It
             done += cells
 
 
+_MORE_SHADES = "o*xv%&@:~^"  # beyond four, so that no two series look alike where there is no colour
+
+
 def _shade(k: int, page: _Page) -> str:
     """What series `k` is drawn with: without colour too, neighbours must differ."""
-    return "█▓▒░"[k % 4] if page.blocks else "#=+-"[k % 4]
+    return ("█▓▒░" if page.blocks else "#=+-")[k] if k < 4 else _MORE_SHADES[(k - 4) % len(_MORE_SHADES)]
 
 
 def _legend(chart: Chart, page: _Page) -> Iterator[Line]:
