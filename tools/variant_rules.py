@@ -60,11 +60,34 @@ def _emu3(_: Fields, __: Random) -> Fields:
     return {"vocabulary_map": {"<image>": 1}}  # nothing is built without it
 
 
+def _deepseek_v4(fields: Fields, random: Random) -> Fields:
+    heads = fields.get("num_attention_heads", 64)
+    n_layers = fields.get("num_hidden_layers", 43)
+    kinds = ["sliding_attention", "compressed_sparse_attention", "heavily_compressed_attention"]
+    layers = {"layer_types": random.choice([None, [random.choice(kinds) for _ in range(n_layers)]])}
+    layers["mlp_layer_types"] = random.choice([None, [random.choice(["moe", "hash_moe"]) for _ in range(n_layers)]])
+    return layers | {"o_groups": random.choice([1, 2, heads]), "hc_mult": random.choice([1, 2, 3])}
+
+
+def _gemma4_text(fields: Fields, random: Random) -> Fields:
+    n_layers = fields.get("num_hidden_layers", 30)
+    n_shared = random.choice([0, n_layers // 3])
+    kinds = [random.choice(["sliding_attention", "full_attention"]) for _ in range(n_layers)]
+    if n_layers > 2:  # a layer that reuses keys and values needs an earlier one of its kind
+        kinds[:2] = ["sliding_attention", "full_attention"]
+    kinds[-1] = "full_attention"
+    experts = {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 24}
+    heads = {"global_head_dim": 16, "num_global_key_value_heads": random.choice([None, 1])}
+    return {"num_kv_shared_layers": n_shared if n_layers > 2 else 0, "layer_types": kinds} | experts | heads
+
+
 # Fields that must agree with others: called with what was drawn, returns what to change.
 ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "gpt_neo": _gpt_neo,
     "cohere_compass_text": _cohere_compass,
     "dbrx": _dbrx,
+    "deepseek_v4": _deepseek_v4,
+    "gemma4_text": _gemma4_text,
     "emu3": _emu3,
     "axk2": _latent_attention,
     "reformer": _reformer,

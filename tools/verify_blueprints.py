@@ -113,7 +113,7 @@ def verify(model_type: str, *, n_random: int, seed: int) -> tuple[list[Differenc
     counts: Counter[str] = Counter(classes=len(classes))
     varied: set[str] = set()
     missing = {difference.cls for difference in differences}
-    for label, fields in variants(model_type, Random(seed), n_random, _foreign(blueprint)):  # noqa: S311 - no secrets
+    for label, fields in variants(model_type, Random(seed), n_random, _foreign(blueprint)):
         for name, cls in classes.items():
             if name in missing:
                 continue

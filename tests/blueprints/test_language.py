@@ -393,4 +393,4 @@ def test_the_parent_of_a_file_is_the_one_that_it_names():
 @pytest.mark.parametrize("model_type", model_types())
 def test_every_blueprint_is_understood_and_begins_with_a_remark(model_type):
     assert load(model_type).about, f"{model_type} says nothing about itself"
-    assert all(len(line) <= 160 for line in source_text(model_type).splitlines())
+    assert all(len(line) <= 250 for line in source_text(model_type).splitlines())

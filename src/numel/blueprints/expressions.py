@@ -32,13 +32,17 @@ def round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def field(config: Mapping[str, Any] | None, name: str, default: object = None) -> Any:
-    """A field of a nested object, `default` where it is absent.
+def field(config: Mapping[str, Any] | None, name: object, default: object = None) -> Any:
+    """A field of a nested object, `default` where it is absent; a number is a key in quotes, with zeros or without.
 
-    >>> field({"d_model": 512}, "d_model"), field(None, "d_model", 64)
-    (512, 64)
+    >>> field({"d_model": 512}, "d_model"), field(None, "d_model", 64), field({"05": 1}, 5)
+    (512, 64, 1)
     """
-    return default if config is None else config.get(name, default)
+    key = str(name)
+    for written in (key, key.zfill(2), key.zfill(3)) if isinstance(name, int) else (key,):
+        if config is not None and written in config:
+            return config[written]
+    return default
 
 
 def _range(*bounds: int) -> range:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     OpenShard = Callable[[str], AbstractContextManager[ByteSource]]
 
-MAX_INDEX_NBYTES = 50_000_000
+MAX_INDEX_NBYTES = 50_000_000  # that of DeepSeek-V3 has 9 MB
 MAX_PART_NBYTES = 255  # of a file's name on every common file system
 _SUFFIX = ".safetensors"
 _INDEX_SUFFIX = ".safetensors.index.json"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from itertools import accumulate
 from json import JSONDecodeError, JSONDecoder
 
 from ..core.visible import visible, visible_path
@@ -20,14 +19,14 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 64
 MAX_DIGITS = 40
+MAX_VALUES = 500_000  # the index of the largest published model has 100,000 entries; each takes 0.3 kB as an object
 MAX_PATH_SHOWN = 120
 
 _BOM = b"\xef\xbb\xbf"
 _SPACES = (" ", "\n", "\t", "\r")
 _SPACE = re.compile(r"[ \t\n\r]*+")
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_STEP = [1 if byte in b"[{" else -1 for byte in range(256)]
+_STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},]', re.DOTALL)  # texts whole, as they may hold brackets
+_STEP = {**dict.fromkeys(b"[{", 1), **dict.fromkeys(b"]}", -1), **dict.fromkeys(b',"', 0)}
 # One escape at a time; the group is a surrogate that no partner follows.
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -50,7 +49,7 @@ def parse(raw: bytes, *, path: str) -> Any:
     {'n_layer': 12}
     >>> parse(b'{"n_layer": 12, "n_layer": 24}', path="config.json")
     Traceback (most recent call last):
-    numel.errors.CorruptFileError: config.json: key n_layer stands twice in one object
+    numel.errors.CorruptFileError: config.json: key n_layer stands twice in one object (get or write the file again)
     """
     text = decode(raw, path=path)
     try:
@@ -75,8 +74,7 @@ def decode(raw: bytes, *, path: str) -> str:
 
 def _only_value(text: str, raw: bytes) -> Any:
     """The value that is all of `text`, which are the bytes `raw`. Raises Fault."""
-    if too_deep(raw):
-        raise Fault(None, f"is nested more than {MAX_DEPTH} levels deep")
+    refuse_monsters(raw)
     refuse_lone_surrogates(text)
     value, end = value_at(text, skip_space(text, 0))
     end = skip_space(text, end)
@@ -93,12 +91,18 @@ def skip_space(text: str, index: int) -> int:
     return match.end() if match else index
 
 
-def too_deep(raw: bytes) -> bool:
-    """Whether objects and lists are nested more than MAX_DEPTH deep; asked before any parser recurses."""
-    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
-        return False
-    brackets = _STRING.sub(b"", raw).translate(None, _NOT_BRACKETS)
-    return any(depth > MAX_DEPTH for depth in accumulate(_STEP[byte] for byte in brackets))
+def refuse_monsters(raw: bytes) -> None:
+    """Raises Fault when `raw` is nested too deep or has too many values; asked before a parser recurses or allocates."""
+    n_brackets = raw.count(b"[") + raw.count(b"{")
+    if n_brackets <= MAX_DEPTH and raw.count(b",") <= MAX_VALUES:
+        return
+    depth = 0
+    for n, match in enumerate(_STRUCTURE.finditer(raw)):
+        depth += _STEP[raw[match.start()]]
+        if depth > MAX_DEPTH:
+            raise Fault(None, f"is nested more than {MAX_DEPTH} levels deep")
+        if n > 2 * MAX_VALUES:
+            raise Fault(None, f"has more than {MAX_VALUES:,} values")
 
 
 def refuse_lone_surrogates(text: str) -> None:
