@@ -101,7 +101,7 @@ def refuse_monsters(raw: bytes) -> None:
         depth += _STEP[raw[match.start()]]
         if depth > MAX_DEPTH:
             raise Fault(None, f"is nested more than {MAX_DEPTH} levels deep")
-        if n > 2 * MAX_VALUES:
+        if n > 3 * MAX_VALUES:  # an entry is two texts and a comma
             raise Fault(None, f"has more than {MAX_VALUES:,} values")
 
 
