@@ -87,7 +87,9 @@ def _share(raw: Any, lang: str, digits: int = 3) -> str:
     """`digits` significant digits of the percentage; only what is the whole is 100 %, only what is nothing 0 %."""
     percent = abs(raw) * 100
     sign = "−" if raw < 0 else ""
-    if percent in {0, 100}:
+    if not isfinite(percent):
+        text = "∞"
+    elif percent in {0, 100}:
         text = f"{percent:.0f}"
     elif percent < 1e-6:
         text = "<" + _local("0.000001", lang)
