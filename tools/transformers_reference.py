@@ -17,6 +17,8 @@ from transformers.modeling_utils import PreTrainedModel, remove_tied_weights_fro
 from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from variant_rules import LEFT_OUT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -41,8 +43,8 @@ def config_class(model_type: Any) -> Any:
 
 
 def head_classes(model_type: str) -> dict[str, Any]:
-    """Every public class of `model_type` that can be built from its configuration, by name."""
-    wanted = config_class(model_type)
+    """Every public class of `model_type` that can be built from its configuration, by name, less what is left out."""
+    wanted, left_out = config_class(model_type), LEFT_OUT.get(model_type, set())
     found = {}
     for module in _modules(model_type):
         for name in (*getattr(module, "__all__", ()), *_in_auto_mappings(model_type)):
@@ -52,6 +54,7 @@ def head_classes(model_type: str) -> dict[str, Any]:
                 and issubclass(cls, PreTrainedModel)
                 and not name.endswith(("PreTrainedModel", "PretrainedModel"))
                 and not name.startswith("Pretrained")
+                and name not in left_out
                 and _own_config(cls) is wanted
             ):
                 found[name] = cls

@@ -24,7 +24,7 @@ from numel.blueprints.library import load, model_types
 from numel.core.config import ModelConfig
 from numel.errors import NumelError
 from transformers_reference import Shapes, builds, config_class, head_classes, make_config, truth_of
-from variant_rules import SENSELESS
+from variant_rules import NO_HUB_FORM, SENSELESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,8 @@ def compare(model_type: str, cls: Any, fields: Fields) -> list[str]:
             continue
         found += [f"{form} warning: {warning}" for warning in memory.warnings]
         found += [f"{form} memory: {line}" for line in _shape_differences(truth.memory, memory.tensors)]
-        found += [f"{form} hub: {line}" for line in _shape_differences(truth.hub, hub.tensors)]
+        if model_type not in NO_HUB_FORM:
+            found += [f"{form} hub: {line}" for line in _shape_differences(truth.hub, hub.tensors)]
         if not found and memory.aliases != truth.tied:
             found.append(f"{form} tied: {sorted(memory.aliases.items() ^ truth.tied.items())[:4]}")
         if not found and memory.buffers != truth.buffers:

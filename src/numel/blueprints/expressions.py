@@ -45,6 +45,21 @@ def field(config: Mapping[str, Any] | None, name: object, default: object = None
     return default
 
 
+def each(value: object, n: int, default: object = None) -> list[Any]:
+    """`n` values, from a list of as many or from one for all; `default` stands for null.
+
+    >>> each(3, 2), each([1, 2], 2), each(None, 2, 5)
+    ([3, 3], [1, 2], [5, 5])
+    """
+    value = default if value is None else value
+    if not isinstance(value, (list, tuple)):
+        return [value for _ in _range(n)]
+    if len(value) != n:
+        message = f"a list of {len(value)} where {n} are needed"
+        raise ValueError(message)
+    return list(value)
+
+
 def _range(*bounds: int) -> range:
     numbers = range(*bounds)
     if len(numbers) > _LONGEST_LIST:
@@ -63,7 +78,8 @@ def _times(a: Any, b: Any) -> Any:
 
 FUNCTIONS: Mapping[str, Any] = MappingProxyType(
     {"min": min, "max": max, "len": len, "int": int, "sum": sum, "round": round, "ceil": ceil, "list": list,
-     "any": any, "all": all, "isqrt": isqrt, "range": _range, "round_up": round_up, "field": field}
+     "any": any, "all": all, "isqrt": isqrt, "range": _range, "round_up": round_up, "field": field,
+     "each": each}
 )  # fmt: skip
 CONSTANTS: Mapping[str, Any] = MappingProxyType({"true": True, "false": False, "null": None})
 
