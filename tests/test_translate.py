@@ -116,7 +116,8 @@ def test_every_component_has_its_word():
 
 def test_english_loads_no_catalogue():
     code = "import sys, numel.translate as t; t.Translator('en').word('layer'); t.speak('en'); print('gettext' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environ = {name: value for name, value in os.environ.items() if name != "LANGUAGE"}  # what `speak` sets
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
     assert done.stdout.strip() == "False"
 
 

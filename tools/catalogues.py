@@ -1,6 +1,6 @@
 """What do the sources say to people, and what of it is not translated yet? Extracts, updates and compiles catalogues.
 
-A message is the first argument of `Text`, `N_`, `say`, `word` or `_paragraph`, the help of a Plugin or an argument,
+A message is the first argument of `Text`, `Sentence`, `N_`, `say`, `word` or `_paragraph`, the help of a Plugin or an argument,
 a line of locale/words.txt (the taxonomy, which stands in data) or of locale/argparse.txt (argparse's own words).
 """
 
@@ -24,7 +24,7 @@ MO = PO.with_suffix(".mo")
 
 # function → where its message stands: a position, or a keyword's name
 MARKERS: dict[str, tuple[int | str, ...]] = {
-    "Text": (0,), "N_": (0,), "say": (0,), "word": (0,), "_paragraph": (0,), "Plugin": (1,),
+    "Text": (0,), "Sentence": (0,), "N_": (0,), "say": (0,), "word": (0,), "_paragraph": (0,), "Plugin": (1,),
     "add_argument": ("help",), "ArgumentParser": ("description", "epilog"),
 }  # fmt: skip
 _TIMELESS = datetime(2000, 1, 1, tzinfo=UTC)  # a catalogue changes when its messages do, not with the clock

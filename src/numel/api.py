@@ -11,7 +11,7 @@ from .core.counts import Counts, count
 from .core.groups import group
 from .core.records import NamedTuple
 from .delivery import Delivery, deliver
-from .errors import UsageError
+from .errors import Sentence, UsageError
 from .opening import open_inventory
 from .registry import find
 from .views import VIEWS
@@ -67,8 +67,8 @@ def compare(*sources: object, rule: str = "numel") -> Comparison:
     [124439808, 1557611200]
     """
     if not sources:
-        message = "nothing to compare"
-        raise UsageError(message, hint="give a model or more")
+        message = Sentence("nothing to compare")
+        raise UsageError(message, hint=Sentence("give a model or more"))
     return Comparison(tuple(s if isinstance(s, Model) else inspect(s, rule=rule) for s in sources))
 
 
@@ -210,8 +210,8 @@ def ask(
 ) -> Report:
     """What `command` says of the models that these names or paths mean."""
     if command == "study" and rule != "numel":
-        message = "the study compares its original's rule with numel's by itself"
-        raise UsageError(message, hint="leave --rule out")
+        message = Sentence("the study compares its original's rule with numel's by itself")
+        raise UsageError(message, hint=Sentence("leave --rule out"))
     inventories = [open_inventory(spec, overrides=overrides) for spec in specs]
     tables = tuple(classify(inventory, rule=rule) for inventory in inventories)
     if command == "show" and rule == "study":

@@ -12,7 +12,7 @@ from .core.groups import template_of
 from .core.kinds import kinds_of
 from .core.parameters import Component, Parameter, ParameterTable, Place
 from .core.records import NamedTuple
-from .errors import UsageError
+from .errors import Sentence, UsageError
 from .rules import (
     BUFFERS,
     CAUSAL_MASK,
@@ -62,7 +62,7 @@ def classify(inventory: Inventory, *, rule: str = "numel") -> ParameterTable:
     [('attention', 'qkv', 'weight', 0, 1769472), ('norm', 'block', 'bias', 0, 768)]
     """
     if rule not in RULE_NAMES:
-        message = f"no classification rule called {rule!r}"
+        message = Sentence("no classification rule called '{rule}'", rule=rule)
         raise UsageError(message, hint=_hint(rule))
     with _collector_paused():
         table = ParameterTable(
@@ -396,4 +396,8 @@ def _hint(rule: str) -> str:
     from difflib import get_close_matches  # only on the way to an error
 
     near = get_close_matches(rule, RULE_NAMES)
-    return f"did you mean {', '.join(near)}?" if near else f"there is {', '.join(RULE_NAMES)}"
+    return (
+        Sentence("did you mean {near}?", near=", ".join(near))
+        if near
+        else Sentence("there is {names}", names=", ".join(RULE_NAMES))
+    )

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, HelpFormatter, Namespace, RawDescriptionHel
 
 from . import __version__
 from .analyses import ANALYSES
-from .errors import NumelError, UsageError
+from .errors import NumelError, Sentence, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ def run() -> NoReturn:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command line `argv`; the exit code."""
-    words = list(argv)
+    words, lang = list(argv), "en"
     try:
         lang = _language(words)
         return _run(words, lang)
     except NumelError as error:
-        return _fail(error, as_json="--json" in words or "--format=json" in words)
+        return _fail(error, lang, as_json="--json" in words or "--format=json" in words)
 
 
 def _language(words: list[str]) -> str:
@@ -183,7 +183,7 @@ def _overrides(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not (name and equals):
-            message = f"--set {pair}: not FIELD=VALUE"
+            message = Sentence("--set {pair}: not FIELD=VALUE", pair=pair)
             raise UsageError(message)
         try:
             fields[name] = json.loads(value)
@@ -192,8 +192,9 @@ def _overrides(pairs: list[str]) -> dict[str, Any]:
     return fields
 
 
-def _fail(error: NumelError, *, as_json: bool) -> int:
-    """One line on stderr; with --json also an object on stdout."""
+def _fail(error: NumelError, lang: str, *, as_json: bool) -> int:
+    """One line on stderr; with --json also an object on stdout, in English whatever the language."""
+    from .translate import Translator
     from .units import plain
 
     if as_json:
@@ -201,5 +202,5 @@ def _fail(error: NumelError, *, as_json: bool) -> int:
 
         details = {"kind": error.kind, "message": error.message, "path": error.path, "hint": error.hint}
         print(json.dumps({"schema": "numel/1", "error": details}))  # noqa: T201 - the answer
-    print(f"numel: {plain(str(error))}", file=sys.stderr)  # noqa: T201
+    print(f"numel: {plain(error.line(Translator(lang).sentence))}", file=sys.stderr)  # noqa: T201
     return error.exit_code

@@ -8,7 +8,7 @@ from io import StringIO
 
 from .core.records import NamedTuple
 from .core.report import charts
-from .errors import UsageError
+from .errors import Sentence, UsageError
 from .registry import find
 from .views import VIEWS
 from .views.files import write_whole
@@ -48,8 +48,8 @@ def deliver(report: Report, wanted: Delivery) -> None:
 
 def _save_figure(report: Report, path: str, lang: str) -> None:
     if not charts(report):
-        message = f"numel {report.command} has no figure with these options"
-        raise UsageError(message, hint="numel MODEL, numel scaling and numel study draw one")
+        message = Sentence("numel {command} has no figure with these options", command=report.command)
+        raise UsageError(message, hint=Sentence("numel MODEL, numel scaling and numel study draw one"))
     from .views.figure import save
 
     save(report, path, lang)
@@ -74,7 +74,7 @@ def write_document(report: Report, folder: str, lang: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        message = f"cannot make the folder: {(error.strerror or str(error)).lower()}"
-        raise UsageError(message, path=folder, hint="choose another place with -o") from error
+        message = Sentence("cannot make the folder: {why}", why=(error.strerror or str(error)).lower())
+        raise UsageError(message, path=folder, hint=Sentence("choose another place with -o")) from error
     for name, content in files.items():
         write_whole(os.path.join(folder, name), content.encode() if isinstance(content, str) else content)

@@ -14,6 +14,48 @@ NumelError                      1
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Sentence(str):
+    """An English sentence that can be said in other languages too: `template` is what catalogues know, `values` go into it.
+
+    A value is a text, shown as it stands; a whole number, with its digits grouped; or another sentence.
+
+    >>> Sentence("has {n} bytes, and {what}", n=1234, what=Sentence("one is enough"))
+    'has 1,234 bytes, and one is enough'
+    """
+
+    __slots__ = ("template", "values")
+
+    template: str
+    values: dict[str, str | int]
+
+    def __new__(cls, template: str, /, **values: str | int) -> Sentence:
+        """The sentence in English."""
+        shown = {name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()}
+        sentence = super().__new__(cls, template.format_map(shown))
+        sentence.template = template
+        sentence.values = values
+        return sentence
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str | int]]:
+        return (self.template,), self.values
+
+
+def and_more(first: str, n_more: int) -> str:
+    """The first of several things and how many others there are.
+
+    >>> and_more("h.0.weight", 0), and_more("h.0.weight", 2)
+    ('h.0.weight', 'h.0.weight and 2 more')
+    """
+    return Sentence("{first} and {n} more", first=first, n=n_more) if n_more else first
+
+
+_AGAIN = Sentence("get or write the file again")
+
 
 class NumelError(Exception):
     """Any error that numel raises on purpose: one line that says what, where and what to do next."""
@@ -33,9 +75,13 @@ class NumelError(Exception):
         return "".join("_" + c.lower() if c.isupper() else c for c in words).lstrip("_")
 
     def __str__(self) -> str:
+        return self.line()
+
+    def line(self, say: Callable[[str], str] = str) -> str:
+        """Where, what, and what to do next, on one line; `say` translates a sentence."""
         where = f"{self.path}: " if self.path else ""
-        then = f" ({self.hint})" if self.hint else ""
-        return f"{where}{self.message}{then}"
+        then = f" ({say(self.hint)})" if self.hint else ""
+        return f"{where}{say(self.message)}{then}"
 
 
 class UsageError(NumelError):
@@ -69,10 +115,11 @@ class CorruptFileError(NumelError):
         super().__init__(message, path=path, hint=hint)
         self.offset = offset
 
-    def __str__(self) -> str:
+    def line(self, say: Callable[[str], str] = str) -> str:
+        """As for every error, with the byte."""
         where = f"{self.path}: " if self.path else ""
-        at = "" if self.offset is None else f"at byte {self.offset}: "
-        return f"{where}{at}{self.message} ({self.hint or 'get or write the file again'})"
+        at = "" if self.offset is None else say(Sentence("at byte {offset}", offset=str(self.offset))) + ": "
+        return f"{where}{at}{say(self.message)} ({say(self.hint or _AGAIN)})"
 
 
 class ConfigError(NumelError):
@@ -105,6 +152,7 @@ class MissingDependencyError(NumelError):
     exit_code = 2
 
     def __init__(self, package: str, *, extra: str, what: str) -> None:
-        super().__init__(f"{what} needs {package}: pip install 'numel[{extra}]'")
+        message = "{what} needs {package}: pip install 'numel[{extra}]'"
+        super().__init__(Sentence(message, what=what, package=package, extra=extra))
         self.package = package
         self.extra = extra

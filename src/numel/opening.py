@@ -7,7 +7,7 @@ import os
 from .core.config import ModelConfig
 from .core.tensors import Inventory, Source
 from .core.visible import visible
-from .errors import UnsupportedError, UsageError
+from .errors import Sentence, UnsupportedError, UsageError
 from .registry import near_hint
 
 TYPE_CHECKING = False
@@ -38,13 +38,13 @@ def open_inventory(
 
         return _from_config(parse(source), Source("config", "dict", ""), None, overrides or {})
     if isinstance(source, dict) or hasattr(source, "named_parameters"):
-        _refuse(overrides, "a live model")
+        _refuse(overrides, Sentence("a live model"))
         from .sources.module import read
 
         found = read(source)
         return _with_config(found, ModelConfig(dict(config)) if config is not None else found.config)
-    message = f"cannot inspect a {type(source).__name__}"
-    raise UsageError(message, hint="a name, a path, a config dict, a torch module or a state dict")
+    message = Sentence("cannot inspect a {name}", name=type(source).__name__)
+    raise UsageError(message, hint=Sentence("a name, a path, a config dict, a torch module or a state dict"))
 
 
 def _from_text(text: str, config: Mapping[str, Any] | None, overrides: Mapping[str, Any]) -> Inventory:
@@ -78,7 +78,7 @@ def _from_path(text: str, config: Mapping[str, Any] | None, overrides: Mapping[s
     if found.source.kind == "config" and given is not None:
         whole = _from_config(given, found.source, found.name, overrides)
         return whole._replace(warnings=(*found.warnings, *whole.warnings))
-    _refuse(overrides, "a file of weights")
+    _refuse(overrides, Sentence("a file of weights"))
     return _with_config(found, given)
 
 
@@ -92,8 +92,8 @@ def _with_config(inventory: Inventory, config: ModelConfig | None) -> Inventory:
 
 def _refuse(overrides: Mapping[str, Any] | None, what: str) -> None:
     if overrides:
-        message = f"--set changes a configuration, and {what} is what it is"
-        raise UsageError(message, hint="give a name or a config.json")
+        message = Sentence("--set changes a configuration, and {what} is what it is", what=what)
+        raise UsageError(message, hint=Sentence("give a name or a config.json"))
 
 
 def _holds_tensors(mapping: dict[Any, Any]) -> bool:
@@ -108,8 +108,11 @@ def _from_config(config: ModelConfig, source: Source, name: str | None, override
 
     model_type = config.model_type or ""
     if not has_blueprint(model_type):
-        message = f"no blueprint for model_type {visible(model_type, 100)!r}"
-        hint = f"{near_hint(model_type, model_types())} numel architectures lists them; a file of weights needs none"
+        message = Sentence("no blueprint for model_type '{model_type}'", model_type=visible(model_type, 100))
+        hint = Sentence(
+            "{near} numel architectures lists them; a file of weights needs none",
+            near=near_hint(model_type, model_types()),
+        )
         raise UnsupportedError(message, path=config.path, hint=hint)
     blueprint = load(model_type)
     changed = config._replace(fields={**config.fields, **overrides})
@@ -120,7 +123,11 @@ def _from_config(config: ModelConfig, source: Source, name: str | None, override
     known = {*inventory.hyperparameters, *config.fields, *(rule.name for rule in blueprint.rules if rule.mode == "->")}
     for field in overrides:
         if field not in known and field not in _ALWAYS_KNOWN:
-            message = f"{visible(field, 100)} is no field of {model_type} that decides a shape"
+            message = Sentence(
+                "{field} is no field of {model_type} that decides a shape",
+                field=visible(field, 100),
+                model_type=model_type,
+            )
             raise UsageError(message, hint=near_hint(field, sorted(known)))
     return inventory._replace(warnings=(*inventory.warnings, *_misspelt(config, inventory, blueprint.rules)))
 
@@ -137,7 +144,12 @@ def _misspelt(config: ModelConfig, inventory: Inventory, rules: Sequence[FieldRu
     absent = {_plain(name): name for name in read if name not in config.fields}
     unread = [name for name in config.fields if name not in read and absent.get(_plain(name))]
     return tuple(
-        f"{visible(name, 60)} is not read: {absent[_plain(name)]} is absent and taken as its default" for name in unread
+        Sentence(
+            "{name} is not read: {absent} is absent and taken as its default",
+            name=visible(name, 60),
+            absent=absent[_plain(name)],
+        )
+        for name in unread
     )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from .blueprints.evaluate import evaluate
 from .blueprints.library import has_blueprint, load
 from .core.groups import template_of
-from .errors import ConfigError
+from .core.visible import visible
+from .errors import ConfigError, Sentence
 
 if TYPE_CHECKING:
     from .blueprints.evaluate import Evaluation
@@ -41,9 +42,14 @@ def reconcile(inventory: Inventory, config: ModelConfig | None) -> Inventory:
     try:
         match = _best_match(inventory, config)
     except ConfigError as error:  # the weights can be counted without it
-        return inventory._replace(warnings=(*inventory.warnings, f"the config is not used: {error.message}"))
+        return inventory._replace(
+            warnings=(*inventory.warnings, Sentence("the config is not used: {why}", why=error.message))
+        )
     if match is None:
-        text = f"the config describes a {config.model_type} and none of the tensors is named like one"
+        text = Sentence(
+            "the config describes a {model_type} and none of the tensors is named like one",
+            model_type=visible(config.model_type or "", 60),
+        )
         return inventory._replace(config=config, warnings=(*inventory.warnings, text))
     names = {t.name for t in inventory.tensors}
     aliases = {match.renamed(a): match.renamed(t) for a, t in match.evaluation.aliases.items()}
@@ -90,16 +96,37 @@ def _differences(inventory: Inventory, match: _Match, aliases: dict[str, str]) -
     missing = [name for name in expected if name not in stored and name not in buffers]
     if missing:
         said.append(
-            f"the config describes {len(missing)} tensors that the source does not hold, the first is {missing[0]}"
+            Sentence(
+                "the config describes {n} tensors that the source does not hold, the first is {missing}",
+                n=len(missing),
+                missing=visible(missing[0]),
+            )
         )
     changed = [name for name, shape in expected.items() if stored.get(name, shape) != shape]
     if changed:
         name = changed[0]
-        first = f"{name} is {list(stored[name])}, not {list(expected[name])}"
-        said.append(f"{len(changed)} tensors have another shape than the config describes, the first: {first}")
+        first = Sentence(
+            "{name} is {stored}, not {expected}",
+            name=visible(name),
+            stored=str(list(stored[name])),
+            expected=str(list(expected[name])),
+        )
+        said.append(
+            Sentence(
+                "{n} tensors have another shape than the config describes, the first: {first}",
+                n=len(changed),
+                first=first,
+            )
+        )
     old = {match.renamed(_VARIABLE.sub("0", f.template)) for f in (*match.evaluation.legacy, *match.evaluation.extra)}
     known = {template_of(name) for name in old}
     extra = [n for n in stored if n not in expected and n not in aliases and template_of(n) not in known]
     if extra:
-        said.append(f"the source holds {len(extra)} tensors that the config does not describe, the first is {extra[0]}")
+        said.append(
+            Sentence(
+                "the source holds {n} tensors that the config does not describe, the first is {extra}",
+                n=len(extra),
+                extra=visible(extra[0]),
+            )
+        )
     return tuple(said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from .core.records import NamedTuple
-from .errors import UsageError
+from .errors import Sentence, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Plugin(NamedTuple):
 def find(registry: Mapping[str, Plugin], name: str, *, kind: str) -> Any:
     """The plug-in called `name`, loaded. Raises UsageError that offers near names."""
     if name not in registry:
-        message = f"no {kind} called {name!r}"
+        message = Sentence("no {kind} called '{name}'", kind=kind, name=name)
         raise UsageError(message, hint=near_hint(name, registry))
     return registry[name].load()
 
@@ -41,5 +41,7 @@ def near_hint(name: str, known: Iterable[str]) -> str:
     names = list(known)
     near = get_close_matches(name, names, n=3, cutoff=0.6)
     if near:
-        return f"did you mean {', '.join(near)}?"
-    return f"there is {', '.join(names[:8])}" + (", …" if len(names) > 8 else "") if names else "there is none"
+        return Sentence("did you mean {near}?", near=", ".join(near))
+    if not names:
+        return Sentence("there is none")
+    return Sentence("there is {names}", names=", ".join(names[:8]) + (", …" if len(names) > 8 else ""))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from .core.report import Text, Unit, Value
-from .errors import UsageError
+from .errors import Sentence, UsageError
 from .units import DASH, format_value, is_number, plain
 
 TYPE_CHECKING = False
@@ -64,10 +64,26 @@ class Translator:
         """A value as it stands in a sentence: formatted by its unit, a word translated, a name escaped."""
         if isinstance(value, Text):
             return self.text(value)
+        if isinstance(value.raw, Sentence):
+            return self._foreign(plain(self.sentence(value.raw)))
         if value.unit is Unit.WORD and value.raw is not None:
             return self._foreign(plain(self.word(str(value.raw))))
         shown = format_value(value.raw, value.unit, self.lang)
         return self._own(shown) if is_number(value.unit) and not isinstance(value.raw, str) else self._foreign(shown)
+
+    def sentence(self, said: str) -> str:
+        """An error's or a warning's sentence; a text that is none stays as it is.
+
+        >>> Translator("vi").sentence(Sentence("{name} is missing", name="n_layer"))
+        'thiếu n_layer'
+        """
+        if self.lang == "en" or not isinstance(said, Sentence):
+            return said
+        values = {
+            name: format_value(value, Unit.COUNT, self.lang) if isinstance(value, int) else self.sentence(value)
+            for name, value in said.values.items()
+        }
+        return self.word(said.template).format_map(values)
 
     def cell(self, cell: Any, unit: Unit) -> str:
         """A table's cell; unknown is a dash there.
@@ -134,8 +150,8 @@ def _primary(locale: str) -> str:
 
 def _known(lang: str) -> str:
     if lang not in LANGUAGES:
-        message = f"no language called {lang!r}"
-        raise UsageError(message, hint=f"there is {', '.join(LANGUAGES)}")
+        message = Sentence("no language called '{lang}'", lang=lang)
+        raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(LANGUAGES)))
     return lang
 
 

@@ -6,7 +6,7 @@ from ..core.counts import Counts, count
 from ..core.groups import KEYS, Group, Grouping, group
 from ..core.records import NamedTuple
 from ..core.report import Block, Chart, ChartKind, Column, Note, Report, Series, Table, Text, Unit, Value
-from ..errors import UsageError
+from ..errors import Sentence, UsageError
 from . import describe
 
 TYPE_CHECKING = False
@@ -45,8 +45,8 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> Breakdown:
     by = tuple(key.strip() for key in options.by.split(","))
     for key in by:
         if key not in KEYS:
-            message = f"cannot group by {key!r}"
-            raise UsageError(message, hint=f"there is {', '.join(KEYS)}")
+            message = Sentence("cannot group by '{key}'", key=key)
+            raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(KEYS)))
     tables = tuple(models)
     return Breakdown(tables, tuple(count(t) for t in tables), tuple(group(t, *by) for t in tables), by, options.against)
 

@@ -134,7 +134,7 @@ def assumptions(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
 def warnings(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
     """What is odd about the sources, each with its model's name."""
     return tuple(
-        Text("{model}: {warning}", {"model": Value(table.name, Unit.NAME), "warning": Value(text, Unit.NAME)})
+        Text("{model}: {warning}", {"model": Value(table.name, Unit.NAME), "warning": Value(text, Unit.FORMULA)})
         for table in tables
         for text in table.warnings
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.counts import count
 from ..core.parameters import Component
 from ..core.report import Block, Column, Derivation, Formulas, Note, Report, Table, Text, Unit, Value
-from ..errors import UnsupportedError, UsageError
+from ..errors import Sentence, UnsupportedError, UsageError
 from . import describe
 from .derivation import Derived, derive, term
 
@@ -53,15 +53,17 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[Explana
 
 def _explain(table: ParameterTable, component: str) -> Explanation:
     if not table.formulas:
-        message = f"{table.name}: no blueprint to explain it from"
-        raise UnsupportedError(message, hint="a config.json with a known model_type gives one; see: numel models")
+        message = Sentence("{name}: no blueprint to explain it from", name=table.name)
+        raise UnsupportedError(
+            message, hint=Sentence("a config.json with a known model_type gives one; see: numel models")
+        )
     derived = derive(table)
     if component:
         chosen = tuple(d for d in derived if d.component == component)
         if not chosen:
             there = ", ".join(d.component.value for d in derived)
-            message = f"{table.name} has no {component} parameters"
-            raise UsageError(message, hint=f"there is {there}")
+            message = Sentence("{name} has no {component} parameters", name=table.name, component=component)
+            raise UsageError(message, hint=Sentence("there is {names}", names=there))
         return Explanation(table, chosen, (), is_whole=False)
     return Explanation(table, derived, tuple(f for f in table.formulas if f.tied_to), is_whole=True)
 

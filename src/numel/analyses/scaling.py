@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.counts import count
 from ..core.groups import group
 from ..core.report import Block, Chart, ChartKind, Column, Note, Report, Series, Table, Text, Unit, Value
-from ..errors import UsageError
+from ..errors import Sentence, UsageError
 from . import describe
 from .derivation import derive, fields_of
 
@@ -63,8 +63,8 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> Scaling:
     """The trends over `models`, smallest first. Raises UsageError for fewer than two."""
     del options
     if len(models) < 2:
-        message = "scaling compares sizes: it needs two models or more"
-        raise UsageError(message, hint="for example: numel scaling gpt2 gpt2-medium gpt2-large gpt2-xl")
+        message = Sentence("scaling compares sizes: it needs two models or more")
+        raise UsageError(message, hint=Sentence("for example: numel scaling gpt2 gpt2-medium gpt2-large gpt2-xl"))
     tables = tuple(sorted(models, key=lambda table: count(table).total))
     totals = tuple(count(table).total for table in tables)
     sums = [{g.keys[0]: g.numel for g in group(table, "component")} for table in tables]

@@ -6,6 +6,8 @@ from ..core.config import ModelConfig
 from ..core.dtypes import F32, torch_dtype
 from ..core.records import NamedTuple
 from ..core.tensors import Inventory, Source, TensorInfo
+from ..core.visible import visible
+from ..errors import Sentence
 from .hyperparameters import SubConfig, compute, resolve
 from .library import load
 from .syntax import Section
@@ -99,7 +101,8 @@ def _asked_section(blueprint: Blueprint, config: ModelConfig) -> tuple[str, tupl
         if asked.lower() == (blueprint.class_prefix + name).lower():
             return name, ()
     shown = blueprint.class_prefix + default
-    return default, (f"class {asked} is not in the blueprint of {blueprint.model_type}: counted as {shown}",)
+    said = "class {asked} is not in the blueprint of {model_type}: counted as {shown}"
+    return default, (Sentence(said, asked=visible(asked, 60), model_type=blueprint.model_type, shown=shown),)
 
 
 class _Place(NamedTuple):

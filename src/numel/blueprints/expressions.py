@@ -13,6 +13,7 @@ from math import ceil, isqrt
 from types import MappingProxyType
 
 from ..core.records import NamedTuple
+from ..errors import Sentence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def each(value: object, n: int, default: object = None) -> list[Any]:
     if not isinstance(value, (list, tuple)):
         return [value for _ in _range(n)]
     if len(value) != n:
-        message = f"a list of {len(value)} where {n} are needed"
+        message = Sentence("a list of {n} where {needed} are needed", n=len(value), needed=n)
         raise ValueError(message)
     return list(value)
 
@@ -63,7 +64,7 @@ def each(value: object, n: int, default: object = None) -> list[Any]:
 def _range(*bounds: int) -> range:
     numbers = range(*bounds)
     if len(numbers) > _LONGEST_LIST:
-        message = f"a list of {len(numbers):,} numbers"
+        message = Sentence("a list of {n} numbers", n=len(numbers))
         raise ValueError(message)
     return numbers
 
@@ -72,8 +73,7 @@ def _times(a: Any, b: Any) -> Any:
     """`a * b` of numbers alone: Python would repeat a text or a list as often as a config asks."""
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
         return a * b
-    message = f"{a!r:.20} times {b!r:.20}"
-    raise TypeError(message)
+    raise TypeError
 
 
 FUNCTIONS: Mapping[str, Any] = MappingProxyType(

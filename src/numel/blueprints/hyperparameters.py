@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..core.config import ModelConfig
-from ..errors import ConfigError
+from ..core.visible import visible
+from ..errors import ConfigError, Sentence
 from .syntax import BUILT_IN, BlueprintSyntaxError
 
 TYPE_CHECKING = False
@@ -21,7 +22,10 @@ else:
 MAX_REPEAT = 10_000  # layers, experts: the most published is 126 layers and 2,048 experts
 MAX_DIM = 1_000_000_000  # a vocabulary has reached 10^6; a dimension of 10^9 cannot be meant
 
-_TYPES = {bool: "true or false", int: "an integer", float: "a number", str: "a text", list: "a list", dict: "an object"}
+_TYPES = {
+    bool: Sentence("true or false"), int: Sentence("an integer"), float: Sentence("a number"),
+    str: Sentence("a text"), list: Sentence("a list"), dict: Sentence("an object"),
+}  # fmt: skip
 
 
 class SubConfig(Fields):
@@ -55,7 +59,9 @@ def resolve(
             _apply(rule, given, values, config.path)
     for requirement in requirements:
         if not compute(requirement, values, config.path):
-            message = f"{requirement.text} does not hold ({_numbers(requirement, values)})"
+            message = Sentence(
+                "{text} does not hold ({numbers})", text=requirement.text, numbers=_numbers(requirement, values)
+            )
             raise ConfigError(message, path=config.path, field=min(requirement.names, default=None))
     return values
 
@@ -72,7 +78,7 @@ def in_order(rules: Iterable[FieldRule]) -> tuple[FieldRule, ...]:
         if state.get(name):
             return
         if name in state:
-            message = f"{name} is computed from itself"
+            message = Sentence("{name} is computed from itself", name=name)
             raise BlueprintSyntaxError(message)
         state[name] = False
         for rule in by_name[name]:
@@ -108,14 +114,14 @@ def _sub_config(
     if fields is None and rule.may_be_null:
         return None
     if not isinstance(fields, dict | None):
-        message = f"{name} must be an object, not {shown(fields)}"
+        message = Sentence("{name} must be an object, not {fields}", name=name, fields=shown(fields))
         raise ConfigError(message, path=config.path, field=name)
     if fields is None:
         fields = {key: value.evaluate({}) for key, value in rule.settings}
         fields |= {key: value for key, value in given.items() if key != "model_type"} if rule.may_be_flat else {}
     stated = rule.model_type if rule.is_fixed else fields.get("model_type", rule.model_type)
     if not isinstance(stated, str):
-        message = f"{name}.model_type must be a text, not {shown(stated)}"
+        message = Sentence("{name}.model_type must be a text, not {stated}", name=name, stated=shown(stated))
         raise ConfigError(message, path=config.path, field=name)
     blueprint = load(stated)
     inner = ModelConfig({**fields, "model_type": stated}, config.path)
@@ -132,7 +138,9 @@ def _apply(rule: FieldRule, given: dict[str, Any], values: dict[str, Any], path:
     value = values[name] if name in values and name not in BUILT_IN else given.get(name)
     if rule.value is None:
         if value is None:
-            message = f"{name} is {'null' if name in given else 'missing'}"
+            message = (
+                Sentence("{name} is null", name=name) if name in given else Sentence("{name} is missing", name=name)
+            )
             raise ConfigError(message, path=path, field=name)
     elif (name not in given and (name not in values or name in BUILT_IN)) or (rule.mode == "?=" and value is None):
         value = compute(rule.value, values, path)
@@ -151,7 +159,7 @@ def _check_type(name: str, value: object, default: Expression, values: dict[str,
         return
     if expected is type(value) or (expected is float and type(value) is int) or expected not in _TYPES:
         return
-    message = f"{name} must be {_TYPES[expected]}, not {shown(value)}"
+    message = Sentence("{name} must be {type}, not {value}", name=name, type=_TYPES[expected], value=shown(value))
     raise ConfigError(message, path=path, field=name)
 
 
@@ -160,9 +168,28 @@ def compute(expression: Expression, values: dict[str, Any], path: str | None) ->
     try:
         return expression.evaluate(values)
     except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-        why = f"no {error.args[0]!r}" if isinstance(error, KeyError) and error.args else error
-        message = f"{expression.text} cannot be computed ({_numbers(expression, values)}): {why}"
+        why = _reason(error)
+        message = Sentence(
+            "{text} cannot be computed ({numbers}): {why}",
+            text=expression.text,
+            numbers=_numbers(expression, values),
+            why=why,
+        )
         raise ConfigError(message, path=path, field=min(expression.names, default=None)) from error
+
+
+def _reason(error: Exception) -> Sentence:
+    """Why an expression has no value, in words that know nothing of Python."""
+    said = error.args[0] if error.args else ""
+    if isinstance(said, Sentence):
+        return said
+    if isinstance(error, KeyError):
+        return Sentence("there is no {name}", name=visible(str(said), 40))
+    if isinstance(error, ZeroDivisionError):
+        return Sentence("it divides by zero")
+    if isinstance(error, IndexError):
+        return Sentence("a list is too short")
+    return Sentence("a value is missing or of the wrong type")
 
 
 def check_dim(expression: Expression, values: dict[str, Any], path: str | None) -> int:
@@ -180,8 +207,8 @@ def _checked(expression: Expression, values: dict[str, Any], path: str | None, *
     if type(value) is int and low <= value <= high:
         return value
     numbers = "" if expression.text in expression.names else _numbers(expression, values)
-    message = f"{expression.text} = {shown(value)}{f' ({numbers})' if numbers else ''}"
-    message += f": must be an integer from {low} to {high:,}"
+    what = f"{expression.text} = {shown(value)}" + (f" ({numbers})" if numbers else "")
+    message = Sentence("{what}: must be an integer from {low} to {high}", what=what, low=low, high=high)
     raise ConfigError(message, path=path, field=min(expression.names, default=None))
 
 
@@ -203,5 +230,5 @@ def shown(value: object) -> str:
     elif isinstance(value, bool) or value is None:
         text = {True: "true", False: "false", None: "null"}[value]
     else:
-        text = f'"{value}"' if isinstance(value, str) else repr(value)
+        text = f'"{visible(value, 60)}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:59] + "…"

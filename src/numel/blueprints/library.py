@@ -6,7 +6,8 @@ import os
 import re
 from functools import cache
 
-from ..errors import UnsupportedError
+from ..core.visible import visible
+from ..errors import Sentence, UnsupportedError
 from .language import parent_of, parse
 
 TYPE_CHECKING = False
@@ -43,8 +44,8 @@ def source_text(model_type: str) -> str:
     '# GPT-2 (Radford et al., 2019). The residual stream is n_embd wide; every block is'
     """
     if not has_blueprint(model_type):
-        message = f"no blueprint for model_type {model_type[:100]!r}"
-        raise UnsupportedError(message, hint="give a checkpoint instead of a config: its header needs none")
+        message = Sentence("no blueprint for model_type '{model_type}'", model_type=visible(model_type, 100))
+        raise UnsupportedError(message, hint=Sentence("give a checkpoint instead of a config: its header needs none"))
     with open(_path(model_type), encoding="utf-8") as file:
         return file.read()
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from ..core.formulas import Formula, Term
 from ..core.records import NamedTuple
 from ..core.tensors import TensorInfo
-from ..errors import ConfigError
+from ..errors import ConfigError, Sentence
 from .hyperparameters import check_dim, check_repeat, compute
 
 TYPE_CHECKING = False
@@ -190,7 +190,7 @@ class Walk:
 
     def _limit(self, n_more: int) -> None:
         if len(self.found.tensors) + n_more > _TOO_MANY_TENSORS:
-            message = f"more than {_TOO_MANY_TENSORS:,} tensors: the config cannot be meant"
+            message = Sentence("more than {n} tensors: the config cannot be meant", n=_TOO_MANY_TENSORS)
             raise ConfigError(message, path=self.path)
 
     def _shape(self, line: Line) -> tuple[int, ...]:

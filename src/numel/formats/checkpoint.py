@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.tensors import Inventory, Source
 from ..core.visible import visible, visible_path
-from ..errors import NoModelError, NumelError, UnsupportedError
+from ..errors import NoModelError, NumelError, Sentence, UnsupportedError
 from . import FORMATS, Format
 from .strict_json import MAX_PATH_SHOWN
 
@@ -73,7 +73,11 @@ def read(found: Found) -> Inventory:
         except UnsupportedError as error:  # a pickle beside a config.json that says as much
             if config is None or found.kind != "folder":
                 raise
-            said = f"counted from config.json, as {visible(found.weights[0], 64)} {error.message}"
+            said = Sentence(
+                "counted from config.json, as {file} {why}",
+                file=visible(found.weights[0], 64),
+                why=error.message,
+            )
             return _config_alone(found)._replace(warnings=(*found.warnings, said))
         inventory = _read_files(found, row)
     else:
@@ -104,8 +108,8 @@ def choose(source: ByteSource) -> Format:
     from .recognise import refuse_foreign
 
     refuse_foreign(source, "file of weights that numel reads")
-    message = "is in no format that numel reads"
-    hint = f"numel reads {', '.join(FORMATS)} and config.json"
+    message = Sentence("is in no format that numel reads")
+    hint = Sentence("numel reads {formats} and config.json", formats=", ".join(FORMATS))
     raise UnsupportedError(message, path=visible_path(source.name, MAX_PATH_SHOWN), hint=hint)
 
 
@@ -114,7 +118,7 @@ def _format_of(found: Found) -> Format:
     with found.open(found.weights[0]) as source:
         row = choose(source)
         if len(found.weights) > 1 and row is not FORMATS["safetensors"]:
-            message = f"is one of {len(found.weights)} files without an index that numel reads"
+            message = Sentence("is one of {n} files without an index that numel reads", n=len(found.weights))
             raise UnsupportedError(message, path=visible_path(source.name, MAX_PATH_SHOWN))
     return row
 
@@ -138,14 +142,15 @@ def _config_beside(found: Found) -> tuple[ModelConfig | None, tuple[str, ...]]:
         with found.open(found.config) as source:
             return read_config(source), ()
     except NumelError as error:
-        return None, (f"{visible(found.config, 64)} is not used: {error.message}",)
+        file = visible(found.config, 64)
+        return None, (Sentence("{file} is not used: {why}", file=file, why=error.message),)
 
 
 def _config_alone(found: Found) -> Inventory:
     from .hf_config import read as read_config
 
     if found.config is None:
-        message = "holds neither weights nor a config.json"
+        message = Sentence("holds neither weights nor a config.json")
         raise NoModelError(message, path=visible_path(found.location, MAX_PATH_SHOWN))
     with found.open(found.config) as source:
         config = read_config(source)

@@ -10,7 +10,7 @@ import re
 
 from ..core.config import ModelConfig
 from ..core.visible import visible, visible_path
-from ..errors import ConfigError
+from ..errors import ConfigError, Sentence
 from .strict_json import MAX_PATH_SHOWN
 from .strict_json import parse as parse_json
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..core.bytes import ByteSource
 
 MAX_CONFIG_NBYTES = 10_000_000  # the largest published ones are lists of 100,000 labels, about 3 MB
-_EXPECTED = "a config.json is an object with model_type or architectures"
+_EXPECTED = Sentence("a config.json is an object with model_type or architectures")
 
 # transformers < 5 wrote the open end of Mamba 2's time_step_limit as the bare word, which is no JSON. No shape
 # depends on it, so these configurations are read as if it were null; any other Infinity is refused.
@@ -36,7 +36,11 @@ def read(source: ByteSource) -> ModelConfig:
     """
     path = visible_path(source.name, MAX_PATH_SHOWN)
     if source.size > MAX_CONFIG_NBYTES:
-        message = f"has {source.size:,} bytes; a config.json of more than {MAX_CONFIG_NBYTES:,} cannot be meant"
+        message = Sentence(
+            "has {size} bytes; a config.json of more than {max_config_nbytes} cannot be meant",
+            size=source.size,
+            max_config_nbytes=MAX_CONFIG_NBYTES,
+        )
         raise ConfigError(message, path=path)
     raw = source.read(0, source.size)
     if not raw.lstrip().startswith(b"{"):
@@ -47,7 +51,7 @@ def read(source: ByteSource) -> ModelConfig:
         raw = re.sub(_OPEN_LIMIT, rb"\1null    ", raw)
     value = parse_json(raw, path=source.name)
     if not isinstance(value, dict):
-        message = "is no model configuration: it holds no object"
+        message = Sentence("is no model configuration: it holds no object")
         raise ConfigError(message, path=path, hint=_EXPECTED)
     return parse(value, path=source.name)
 
@@ -64,23 +68,28 @@ def parse(mapping: Mapping[str, Any], *, path: str | None = None) -> ModelConfig
     shown = None if path is None else visible_path(path, MAX_PATH_SHOWN)
     for key in mapping:
         if not isinstance(key, str):
-            message = f"the names of a configuration's fields are texts, and {visible(repr(key), 40)} is none"
+            message = Sentence(
+                "the names of a configuration's fields are texts, and {key} is none", key=visible(repr(key), 40)
+            )
             raise ConfigError(message, path=shown)
     model_type, architectures = mapping.get("model_type"), mapping.get("architectures")
     if model_type is None and not architectures:
         what = (
-            "it is the index of a sharded model"
+            Sentence("it is the index of a sharded model")
             if "weight_map" in mapping
-            else "it has neither model_type nor architectures"
+            else Sentence("it has neither model_type nor architectures")
         )
-        message = f"is no model configuration: {what}"
+        message = Sentence("is no model configuration: {what}", what=what)
         raise ConfigError(message, path=shown, hint=_EXPECTED)
     if model_type is not None and not isinstance(model_type, str):
-        message = f"model_type must be a text, not {visible(str(model_type), 40)}"
+        message = Sentence("model_type must be a text, not {model_type}", model_type=visible(str(model_type), 40))
         raise ConfigError(message, path=shown, field="model_type")
     if architectures is not None and not (
         isinstance(architectures, list | tuple) and all(isinstance(name, str) for name in architectures)
     ):
-        message = f"architectures must be a list of class names, not {visible(str(architectures), 40)}"
+        message = Sentence(
+            "architectures must be a list of class names, not {architectures}",
+            architectures=visible(str(architectures), 40),
+        )
         raise ConfigError(message, path=shown, field="architectures")
     return ModelConfig(dict(mapping), shown)

@@ -6,7 +6,7 @@ import re
 
 from ..core.records import NamedTuple
 from ..core.visible import visible_path
-from ..errors import CorruptFileError, UnsupportedError
+from ..errors import CorruptFileError, Sentence, UnsupportedError
 from .strict_json import MAX_PATH_SHOWN
 
 TYPE_CHECKING = False
@@ -29,37 +29,39 @@ def _kind(signature: bytes, is_a: str, hint: str, *, is_model: bool = False) -> 
     return Kind(re.compile(signature, re.DOTALL | re.IGNORECASE), is_a, hint, is_model)
 
 
-_AGAIN = "download it again"
-_UNPACK = "unpack it first"
-_CONVERT = "save the model as safetensors, or give its config.json"
+_AGAIN = Sentence("download it again")
+_UNPACK = Sentence("unpack it first")
+_CONVERT = Sentence("save the model as safetensors, or give its config.json")
 
 # From the signatures that cannot be mistaken to those that are only a way of beginning.
 KINDS = (
     _kind(
-        rb"version https://git-lfs\.github\.com/spec/", "a Git LFS pointer, not the file itself", "run `git lfs pull`"
+        rb"version https://git-lfs\.github\.com/spec/",
+        Sentence("a Git LFS pointer, not the file itself"),
+        Sentence("run `git lfs pull`"),
     ),
-    _kind(rb"\s*(<!doctype html|<html|<head|<body)", "an HTML page, perhaps of an error or a login", _AGAIN),
-    _kind(rb"\s*<\?xml|\s*<error", "an XML page, perhaps an error of the server", _AGAIN),
+    _kind(rb"\s*(<!doctype html|<html|<head|<body)", Sentence("an HTML page, perhaps of an error or a login"), _AGAIN),
+    _kind(rb"\s*<\?xml|\s*<error", Sentence("an XML page, perhaps an error of the server"), _AGAIN),
     _kind(
         rb"(entry|repository) not found|access to model|invalid (username|credentials)|40[134]\b",
-        "a server's refusal",
+        Sentence("a server's refusal"),
         _AGAIN,
     ),
-    _kind(rb"GGUF", "a GGUF file", _CONVERT, is_model=True),
-    _kind(rb"PK\x03\x04", "a zip archive, as torch.save writes them", _CONVERT, is_model=True),
-    _kind(rb"\x80[\x02-\x05][\x00-\xff]{8}", "a Python pickle", _CONVERT, is_model=True),
-    _kind(rb"\x89HDF\r\n\x1a\n", "an HDF5 file", _CONVERT, is_model=True),
-    _kind(rb"\x93NUMPY", "a NumPy array", _CONVERT, is_model=True),
-    _kind(rb".{4}TFL3", "a TensorFlow Lite model", _CONVERT, is_model=True),
-    _kind(rb".{257}ustar", "a tar archive", _UNPACK),
-    _kind(rb"\x1f\x8b", "a gzip archive", _UNPACK),
-    _kind(rb"\x28\xb5\x2f\xfd", "a zstd archive", _UNPACK),
-    _kind(rb"\xfd7zXZ\x00|BZh[1-9]|7z\xbc\xaf\x27\x1c", "a compressed archive", _UNPACK),
-    _kind(rb"\x00{16}", "zeros where it should begin, as an unfinished download has", _AGAIN),
+    _kind(rb"GGUF", Sentence("a GGUF file"), _CONVERT, is_model=True),
+    _kind(rb"PK\x03\x04", Sentence("a zip archive, as torch.save writes them"), _CONVERT, is_model=True),
+    _kind(rb"\x80[\x02-\x05][\x00-\xff]{8}", Sentence("a Python pickle"), _CONVERT, is_model=True),
+    _kind(rb"\x89HDF\r\n\x1a\n", Sentence("an HDF5 file"), _CONVERT, is_model=True),
+    _kind(rb"\x93NUMPY", Sentence("a NumPy array"), _CONVERT, is_model=True),
+    _kind(rb".{4}TFL3", Sentence("a TensorFlow Lite model"), _CONVERT, is_model=True),
+    _kind(rb".{257}ustar", Sentence("a tar archive"), _UNPACK),
+    _kind(rb"\x1f\x8b", Sentence("a gzip archive"), _UNPACK),
+    _kind(rb"\x28\xb5\x2f\xfd", Sentence("a zstd archive"), _UNPACK),
+    _kind(rb"\xfd7zXZ\x00|BZh[1-9]|7z\xbc\xaf\x27\x1c", Sentence("a compressed archive"), _UNPACK),
+    _kind(rb"\x00{16}", Sentence("zeros where it should begin, as an unfinished download has"), _AGAIN),
     _kind(
         rb"(\xef\xbb\xbf)?\s*[{\[]\s*[\"\]}]",
-        "JSON text",
-        "a configuration is named config.json, an index *.safetensors.index.json",
+        Sentence("JSON text"),
+        Sentence("a configuration is named config.json, an index *.safetensors.index.json"),
     ),
 )
 
@@ -80,11 +82,11 @@ def refuse_foreign(source: ByteSource, expected: str, *, also: str = "") -> None
     """
     path = visible_path(source.name, MAX_PATH_SHOWN)
     if source.size == 0:
-        message = f"is empty, and no {expected}"
+        message = Sentence("is empty, and no {expected}", expected=expected)
         raise CorruptFileError(message, path=path, hint=_AGAIN)
     kind = recognise(source.read(0, min(source.size, HEAD_NBYTES)))
     if kind is None or kind.is_a == also:
         return
     error = UnsupportedError if kind.is_model else CorruptFileError
-    message = f"is no {expected} but {kind.is_a}"
+    message = Sentence("is no {expected} but {is_a}", expected=expected, is_a=kind.is_a)
     raise error(message, path=path, hint=kind.hint)

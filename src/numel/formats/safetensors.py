@@ -15,7 +15,7 @@ from posixpath import basename, splitext
 from ..core.records import NamedTuple
 from ..core.tensors import Inventory, Source, TensorInfo
 from ..core.visible import visible_path
-from ..errors import CorruptFileError, UnsupportedError
+from ..errors import CorruptFileError, Sentence, UnsupportedError
 from .safetensors_exact import MAX_ENTRY_NBYTES, METADATA, ExactEntries
 from .safetensors_rules import shown_name
 from .safetensors_usual import Shapes, usual_entries
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..core.bytes import ByteSource
     from .safetensors_rules import Columns
 
-EXPECTED = "safetensors file"
+EXPECTED = Sentence("safetensors file")
 MAX_HEADER_NBYTES = 100_000_000  # tensor.rs, MAX_HEADER_SIZE
 MAX_TENSORS = 250_000  # in one file; no published model has 100,000 in all its files, and each takes 0.3 kB here
 _LENGTH_NBYTES = 8
@@ -94,12 +94,12 @@ def read_header(source: ByteSource, shard: str, shapes: Shapes, seen: set[str]) 
         rows = zip(found.names, found.shapes, found.dtypes, repeat(shard), offsets, strict=False)
         tensors += map(_new_tensor, repeat(TensorInfo), rows)
         if len(tensors) > MAX_TENSORS:
-            message = f"more than {MAX_TENSORS:,} tensors in one file"
+            message = Sentence("more than {max_tensors} tensors in one file", max_tensors=MAX_TENSORS)
             raise UnsupportedError(message, path=visible_path(source.name, MAX_PATH_SHOWN))
     if data_start + exact.end != source.size:
         _check_layout(tensors, source, data_start)
     if METADATA in seen:  # described like a tensor, it went the quick way
-        message = f"{METADATA} must be an object of texts, and is the name of a tensor"
+        message = Sentence("{metadata} must be an object of texts, and is the name of a tensor", metadata=METADATA)
         raise _corrupt(source, message, None)
     warnings = exact.warnings() + (() if tensors else ("the file holds no tensors",))
     return Header(names, tensors, source.size - data_start, exact.metadata or {}, warnings)
@@ -152,14 +152,26 @@ def _refuse_foreign(source: ByteSource) -> None:
 def _refuse_length(source: ByteSource, n: int) -> NoReturn:
     size, hint = source.size, None
     if size < _LENGTH_NBYTES:
-        message = f"is no {EXPECTED}: it has {size} bytes, and the length of the header alone takes {_LENGTH_NBYTES}"
+        message = Sentence(
+            "is no {expected}: it has {size} bytes, and the length of the header alone takes {length_nbytes}",
+            expected=EXPECTED,
+            size=size,
+            length_nbytes=_LENGTH_NBYTES,
+        )
     elif n > MAX_HEADER_NBYTES:
-        message = f"is no {EXPECTED}: the header would be {n:,} bytes long, and the format allows {MAX_HEADER_NBYTES:,}"
+        message = Sentence(
+            "is no {expected}: the header would be {n} bytes long, and the format allows {max_header_nbytes}",
+            expected=EXPECTED,
+            n=n,
+            max_header_nbytes=MAX_HEADER_NBYTES,
+        )
     elif n < 2:
-        message = f"the header has {n} bytes, and {{}} would be the shortest"
+        message = Sentence("the header has {n} bytes, and {{}} would be the shortest", n=n)
     else:
-        message = f"is cut short: the header ends at byte {_LENGTH_NBYTES + n:,} and the file at {size:,}"
-        hint = "download it again"
+        message = Sentence(
+            "is cut short: the header ends at byte {end} and the file at {size}", end=_LENGTH_NBYTES + n, size=size
+        )
+        hint = Sentence("download it again")
     raise CorruptFileError(message, path=visible_path(source.name, MAX_PATH_SHOWN), hint=hint, offset=0)
 
 
@@ -178,21 +190,23 @@ def _check_layout(tensors: Sequence[TensorInfo], source: ByteSource, data_start:
     ordered = sorted(tensors, key=lambda tensor: (tensor.offset or 0, tensor.nbytes))
     last = max((tensor.offset or 0) + tensor.nbytes for tensor in ordered) if ordered else data_start
     if last > source.size:
-        message = f"is cut short: the values end at byte {last:,} and the file at {source.size:,}"
-        raise _corrupt(source, message, source.size, hint="download it again")
+        message = Sentence(
+            "is cut short: the values end at byte {last} and the file at {size}", last=last, size=source.size
+        )
+        raise _corrupt(source, message, source.size, hint=Sentence("download it again"))
     for tensor in ordered:
         begin = tensor.offset or 0
         name = shown_name(tensor.name)
         if begin > position:
-            message = f"{begin - position:,} bytes before tensor {name} belong to no tensor"
+            message = Sentence("{n} bytes before tensor {name} belong to no tensor", n=begin - position, name=name)
             raise _corrupt(source, message, position)
         if begin < position:
-            other = f"those of {shown_name(before.name)}" if before else "the header"
-            message = f"the values of tensor {name} begin within {other}"
+            other = Sentence("those of {name}", name=shown_name(before.name)) if before else Sentence("the header")
+            message = Sentence("the values of tensor {name} begin within {other}", name=name, other=other)
             raise _corrupt(source, message, begin)
         position, before = begin + tensor.nbytes, tensor
     if position < source.size:
-        message = f"{source.size - position:,} bytes at the end belong to no tensor"
+        message = Sentence("{n} bytes at the end belong to no tensor", n=source.size - position)
         raise _corrupt(source, message, position)
 
 
@@ -202,7 +216,7 @@ def _refuse_duplicate(names: list[str], source: ByteSource, data_start: int) -> 
     key = b'"' + name.encode("utf-8") + b'":'
     header = source.read(0, data_start)
     second = header.find(key, header.find(key) + 1)
-    message = f"tensor {shown_name(name)} stands twice in the header"
+    message = Sentence("tensor {name} stands twice in the header", name=shown_name(name))
     raise _corrupt(source, message, second if second > 0 else None)
 
 

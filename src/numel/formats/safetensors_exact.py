@@ -10,7 +10,7 @@ import re
 
 from ..core.dtypes import SAFETENSORS_DTYPES
 from ..core.visible import visible, visible_path
-from ..errors import CorruptFileError, UnsupportedError
+from ..errors import CorruptFileError, Sentence, UnsupportedError, and_more
 from .safetensors_rules import USIZE, Columns, nbytes_of, shown_name, shown_shape
 from .strict_json import MAX_DEPTH, MAX_PATH_SHOWN, Fault, refuse_lone_surrogates, skip_space, value_at
 
@@ -57,11 +57,11 @@ class ExactEntries:
     def begin(self) -> None:
         """Move behind the opening brace and, if it comes first, the metadata."""
         if self.header.startswith(b"\xef\xbb\xbf"):
-            self._fail_here("the header begins with a byte order mark (U+FEFF), which JSON does not allow")
+            self._fail_here(Sentence("the header begins with a byte order mark (U+FEFF), which JSON does not allow"))
         self._skip_space()
         self._leading_space = self.position > 0
         if not self._takes(b"{"):
-            self._fail_here("the header is no JSON object: it does not begin with {")
+            self._fail_here(Sentence("the header is no JSON object: it does not begin with {{"))
         if self._takes(b"}"):
             self._finish()
         else:
@@ -71,12 +71,15 @@ class ExactEntries:
         """What is odd about the header and harmless."""
         found = []
         if self._leading_space:
-            found.append("the header begins with white space instead of {")
+            found.append(Sentence("the header begins with white space instead of {{"))
         if self._unknown_fields:
             field, name = next(iter(self._unknown_fields.items()))
-            more = f", and {len(self._unknown_fields) - 1} more" if len(self._unknown_fields) > 1 else ""
             found.append(
-                f"the header has a field that the format does not know: {visible(field, 40)} of {shown_name(name)}{more}"
+                Sentence(
+                    "the header has a field that the format does not know: {field} of {name}",
+                    field=visible(field, 40),
+                    name=and_more(shown_name(name), len(self._unknown_fields) - 1),
+                )
             )
         return tuple(found)
 
@@ -120,7 +123,12 @@ class ExactEntries:
         start = key.end()
         del key  # it holds on to the header
         if stop - start > MAX_WIDE_NBYTES and not self.header[start:stop].isascii():
-            message = f"{METADATA} has {stop - start:,} bytes; more than {MAX_WIDE_NBYTES:,} are read only in ASCII"
+            message = Sentence(
+                "{metadata} has {n} bytes; more than {max_wide_nbytes} are read only in ASCII",
+                metadata=METADATA,
+                n=stop - start,
+                max_wide_nbytes=MAX_WIDE_NBYTES,
+            )
             raise UnsupportedError(message, path=self._path)
         text = self._text(start, stop)
         self.header, self.base, self.position = self.header[stop:], self.base + stop, 0
@@ -132,7 +140,7 @@ class ExactEntries:
         if self._takes(b"}"):
             self._finish()
         elif not self._takes(b","):
-            self._fail_here("the header is no valid JSON: expecting a comma or }")
+            self._fail_here(Sentence("the header is no valid JSON: expecting a comma or }}"))
         return True
 
     def _skip_space(self) -> None:
@@ -151,7 +159,7 @@ class ExactEntries:
         self._skip_space()
         n = len(self.header) - self.position
         if n:
-            self._fail_here(f"{n:,} bytes of the header stand behind the end of its JSON object")
+            self._fail_here(Sentence("{n} bytes of the header stand behind the end of its JSON object", n=n))
         self.finished = True
 
     def _text(self, start: int, stop: int) -> str:
@@ -163,7 +171,7 @@ class ExactEntries:
             if error.reason == "unexpected end of data" and stop < len(self.header):
                 return str(view[start : start + error.start], "utf-8")
             self.position = start + error.start
-            self._fail_here(f"the header is not UTF-8: {error.reason}")
+            self._fail_here(Sentence("the header is not UTF-8: {reason}", reason=Sentence(error.reason)))
 
     def _take(self, name: str, value: object, rows: list[Row]) -> None:
         """Keep one entry of the header. Raises Fault without an index."""
@@ -173,7 +181,9 @@ class ExactEntries:
         try:
             shape, dtype, begin, end = self._description(name, value)
         except Fault as fault:
-            raise Fault(None, f"tensor {shown_name(name)}: {fault.message}") from None
+            raise Fault(
+                None, Sentence("tensor {name}: {message}", name=shown_name(name), message=fault.message)
+            ) from None
         rows.append((name, self._shapes.setdefault(shape, shape), dtype, begin))
         self.end = end if begin == self.end else -1
 
@@ -185,40 +195,57 @@ class ExactEntries:
         begin, end = _range(fields["data_offsets"])
         nbytes = nbytes_of(shape, dtype)
         if end - begin != nbytes:
-            taken = f"{dtype.name} {shown_shape(shape)} takes {nbytes:,}"
-            raise Fault(None, f"its range has {end - begin:,} bytes, and {taken}")
+            taken = Sentence("{name} {shape} takes {nbytes}", name=dtype.name, shape=shown_shape(shape), nbytes=nbytes)
+            raise Fault(None, Sentence("its range has {n} bytes, and {taken}", n=end - begin, taken=taken))
         return shape, dtype, begin, end
 
     def _take_metadata(self, value: object) -> None:
         """`__metadata__` maps texts to texts (README); tensor.rs refuses anything else as well, null excepted."""
         if self.metadata is not None:
-            raise Fault(None, f"{METADATA} stands twice in the header")
+            raise Fault(None, Sentence("{metadata} stands twice in the header", metadata=METADATA))
         if not isinstance(value, dict):
-            raise Fault(None, f"{METADATA} must be an object of texts, not {_kind(value)}")
+            raise Fault(
+                None,
+                Sentence("{metadata} must be an object of texts, not {value}", metadata=METADATA, value=_kind(value)),
+            )
         for key, text in value.items():
             if not isinstance(text, str):
-                raise Fault(None, f"{METADATA}: {visible(key, 40)} must be a text, not {_kind(text)}")
+                raise Fault(
+                    None,
+                    Sentence(
+                        "{metadata}: {key} must be a text, not {text}",
+                        metadata=METADATA,
+                        key=visible(key, 40),
+                        text=_kind(text),
+                    ),
+                )
         self.metadata = value
 
     def _fields(self, name: str, value: object) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise Fault(None, f"must be an object with {', '.join(_FIELDS)}, not {_kind(value)}")
+            raise Fault(
+                None,
+                Sentence("must be an object with {fields}, not {value}", fields=", ".join(_FIELDS), value=_kind(value)),
+            )
         for field in _FIELDS:
             if field not in value:
-                raise Fault(None, f"{field} is missing")
+                raise Fault(None, Sentence("{field} is missing", field=field))
         if len(value) > len(_FIELDS):
             for field in value.keys() - _FIELDS:
                 if _is_deeper(value[field], MAX_DEPTH - 2):
-                    raise Fault(None, f"is nested more than {MAX_DEPTH} levels deep")
+                    raise Fault(None, Sentence("is nested more than {max_depth} levels deep", max_depth=MAX_DEPTH))
                 self._unknown_fields.setdefault(field, name)
         return value
 
     def _dtype(self, name: str, value: object) -> DType:
         if not isinstance(value, str):
-            raise Fault(None, f"dtype must be a text, not {_kind(value)}")
+            raise Fault(None, Sentence("dtype must be a text, not {value}", value=_kind(value)))
         if value not in SAFETENSORS_DTYPES:
-            message = (
-                f"tensor {shown_name(name)}: dtype {visible(value, 40)} is none of the {len(SAFETENSORS_DTYPES)} known"
+            message = Sentence(
+                "tensor {name}: dtype {value} is none of the {n} known",
+                name=shown_name(name),
+                value=visible(value, 40),
+                n=len(SAFETENSORS_DTYPES),
             )
             raise UnsupportedError(message, path=self._path)
         return SAFETENSORS_DTYPES[value]
@@ -227,10 +254,12 @@ class ExactEntries:
         """Raises the error for a fault in `text`, which stands at byte `start`, or in its entry that begins at `begun`."""
         is_cut = start >= 0 and start + _nbytes(text) < len(self.header)
         if is_cut and (fault.index is None or fault.index >= len(text) or "unterminated" in fault.message):
-            fault = Fault(begun, f"an entry is longer than {MAX_ENTRY_NBYTES:,} bytes")
+            fault = Fault(
+                begun, Sentence("an entry is longer than {max_entry_nbytes} bytes", max_entry_nbytes=MAX_ENTRY_NBYTES)
+            )
         self.position = start + _nbytes(text[: begun if fault.index is None else fault.index])
         message = fault.message
-        self._fail_here(f"the header {message}" if message.startswith("is ") else message)
+        self._fail_here(Sentence("the header {message}", message=message) if message.startswith("is ") else message)
 
     def _fail_here(self, message: str) -> NoReturn:
         raise CorruptFileError(message, path=self._path, offset=self.base + self.position) from None
@@ -250,11 +279,11 @@ def _end_of_flat_object(header: bytes, start: int) -> int:
 def _entry(text: str, index: int) -> tuple[str, object, int]:
     """A key and its value, and the index behind them. Raises Fault."""
     if text[index : index + 1] != '"':
-        raise Fault(index, "is no valid JSON: expecting a name in double quotes")
+        raise Fault(index, Sentence("is no valid JSON: expecting a name in double quotes"))
     name, index = value_at(text, index)
     index = skip_space(text, index)
     if text[index : index + 1] != ":":
-        raise Fault(index, "is no valid JSON: expecting a colon")
+        raise Fault(index, Sentence("is no valid JSON: expecting a colon"))
     value, index = value_at(text, skip_space(text, index + 1))
     return name, value, index
 
@@ -264,24 +293,32 @@ def _behind_entry(text: str, index: int) -> tuple[int, bool]:
     index = skip_space(text, index)
     character = text[index : index + 1]
     if character not in (",", "}"):
-        raise Fault(index, "is no valid JSON: expecting a comma or }")
+        raise Fault(index, Sentence("is no valid JSON: expecting a comma or }}"))
     return index + 1, character == ","
 
 
 def _naturals(field: str, value: object) -> tuple[int, ...]:
     """The list of integers from 0 to 2^64 - 1 that a field must be. Raises Fault."""
     if not isinstance(value, list):
-        raise Fault(None, f"{field} must be a list, not {_kind(value)}")
+        raise Fault(None, Sentence("{field} must be a list, not {value}", field=field, value=_kind(value)))
     for number in value:
         if type(number) is not int or not 0 <= number < USIZE:
-            raise Fault(None, f"{field} must hold integers from 0 to 2^64 - 1, not {_kind(number)}")
+            raise Fault(
+                None,
+                Sentence(
+                    "{field} must hold integers from 0 to 2^64 - 1, not {number}", field=field, number=_kind(number)
+                ),
+            )
     return tuple(value)
 
 
 def _range(value: object) -> tuple[int, int]:
     numbers = _naturals("data_offsets", value)
     if len(numbers) != 2 or numbers[0] > numbers[1]:
-        raise Fault(None, f"data_offsets must be [begin, end] with begin ≤ end, not {shown_shape(numbers)}")
+        raise Fault(
+            None,
+            Sentence("data_offsets must be [begin, end] with begin ≤ end, not {numbers}", numbers=shown_shape(numbers)),
+        )
     return numbers[0], numbers[1]
 
 
@@ -292,8 +329,8 @@ def _kind(value: object) -> str:
     if isinstance(value, int | float):
         return visible(str(value), 40)
     if isinstance(value, str | list):
-        return "a text" if isinstance(value, str) else "a list"
-    return "an object"
+        return Sentence("a text") if isinstance(value, str) else Sentence("a list")
+    return Sentence("an object")
 
 
 def _is_deeper(value: object, limit: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.records import NamedTuple
 from ..core.visible import visible
+from ..errors import Sentence
 from .strict_json import Fault
 
 TYPE_CHECKING = False
@@ -41,11 +42,13 @@ def nbytes_of(shape: tuple[int, ...], dtype: DType) -> int:
     for dim in shape:
         numel *= dim
         if numel >= USIZE:
-            raise Fault(None, f"{shown_shape(shape)} has 2^64 elements or more")
+            raise Fault(None, Sentence("{shape} has 2^64 elements or more", shape=shown_shape(shape)))
     if 8 * numel * dtype.block_nbytes >= USIZE * dtype.block_numel:
-        raise Fault(None, f"{dtype.name} {shown_shape(shape)} has 2^64 bits or more")
+        raise Fault(None, Sentence("{name} {shape} has 2^64 bits or more", name=dtype.name, shape=shown_shape(shape)))
     if dtype.block_numel > 1 and numel * dtype.block_nbytes % dtype.block_numel:
-        raise Fault(None, f"{dtype.name} {shown_shape(shape)} takes no whole number of bytes")
+        raise Fault(
+            None, Sentence("{name} {shape} takes no whole number of bytes", name=dtype.name, shape=shown_shape(shape))
+        )
     return numel * dtype.block_nbytes // dtype.block_numel
 
 

@@ -13,7 +13,7 @@ from posixpath import basename
 
 from ..core.tensors import Inventory, Source
 from ..core.visible import visible, visible_path
-from ..errors import CorruptFileError, NumelError, SourceError, UnsupportedError
+from ..errors import CorruptFileError, NumelError, Sentence, SourceError, UnsupportedError, and_more
 from .safetensors import CollectorPaused, Header, read_header
 from .safetensors_rules import shown_name
 from .safetensors_usual import Shapes
@@ -46,7 +46,11 @@ def read(index: ByteSource, open_shard: OpenShard, *, beside: Iterable[str] = ()
     safetensors.
     """
     if index.size > MAX_INDEX_NBYTES:
-        message = f"has {index.size:,} bytes; an index of more than {MAX_INDEX_NBYTES:,} cannot be meant"
+        message = Sentence(
+            "has {size} bytes; an index of more than {max_index_nbytes} cannot be meant",
+            size=index.size,
+            max_index_nbytes=MAX_INDEX_NBYTES,
+        )
         raise UnsupportedError(message, path=visible_path(index.name, MAX_PATH_SHOWN))
     with CollectorPaused():
         shards = Shards(open_shard, path=index.name)
@@ -91,8 +95,8 @@ class Shards:
             with self._open_shard(file) as source:
                 header = read_header(source, file, self._shapes, self.names)
         except SourceError as error:
-            message = f"needs the file {visible(file, 64)}: {error.message}"
-            raise CorruptFileError(message, path=self._path, hint="download the model again") from error
+            message = Sentence("needs the file {file}: {message}", file=visible(file, 64), message=error.message)
+            raise CorruptFileError(message, path=self._path, hint=Sentence("download the model again")) from error
         self._n_names += len(header.names)
         if len(self.names) != self._n_names:
             self._refuse_shared(file, header)
@@ -124,22 +128,33 @@ class Shards:
     def add_listed(self, document: object) -> None:
         """Read the files that the index lists. Raises CorruptFileError for the first entry that is not as it says."""
         if not isinstance(document, dict) or not isinstance(document.get("weight_map"), dict):
-            hint = "an index maps each tensor's name to the file that holds it, under weight_map"
-            self._fail("is no index: it is no JSON object with an object weight_map", hint)
+            hint = Sentence("an index maps each tensor's name to the file that holds it, under weight_map")
+            self._fail(Sentence("is no index: it is no JSON object with an object weight_map"), hint)
         weight_map: dict[str, Any] = document["weight_map"]
         if not weight_map:
-            self._fail("weight_map lists no tensors")
+            self._fail(Sentence("weight_map lists no tensors"))
         for name, file in weight_map.items():
             if not isinstance(file, str):
-                self._fail(f"weight_map: the file of {shown_name(name)} must be given as a text")
+                self._fail(Sentence("weight_map: the file of {name} must be given as a text", name=shown_name(name)))
         for file in sorted(set(weight_map.values())):
             self.add(file)
         file_of = {name: file for file, header in self.headers.items() for name in header.names}
         for name, file in weight_map.items():
             found = file_of.pop(name, None)
             if found != file:
-                where = f"it lies in {visible(found, 64)}" if found else "that does not hold it"
-                self._fail(f"weight_map puts tensor {shown_name(name)} into {visible(file, 64)}, and {where}")
+                where = (
+                    Sentence("it lies in {found}", found=visible(found, 64))
+                    if found
+                    else Sentence("that does not hold it")
+                )
+                self._fail(
+                    Sentence(
+                        "weight_map puts tensor {name} into {file}, and {where}",
+                        name=shown_name(name),
+                        file=visible(file, 64),
+                        where=where,
+                    )
+                )
         self._unlisted = list(file_of)
 
     def inventory(self, name: str, source: Source) -> Inventory:
@@ -153,15 +168,19 @@ class Shards:
 
     def _warnings(self) -> Iterator[str]:
         if self._unlisted:
-            more = f" and {len(self._unlisted) - 1:,} more" if len(self._unlisted) > 1 else ""
-            yield f"not in the index, but in its files and counted: {shown_name(self._unlisted[0])}{more}"
+            yield Sentence(
+                "not in the index, but in its files and counted: {names}",
+                names=and_more(shown_name(self._unlisted[0]), len(self._unlisted) - 1),
+            )
         numbers = {int(match[3]) for match in map(_NUMBERED.fullmatch, self.headers) if match}
         if numbers and numbers != {len(self.headers)}:
-            said = " or ".join(map(str, sorted(numbers)[:3]))
-            yield f"the names of the files speak of {said} files, and there are {len(self.headers)}"
+            said = " / ".join(map(str, sorted(numbers)[:3]))
+            yield Sentence(
+                "the names of the files speak of {said} files, and there are {n}", said=said, n=len(self.headers)
+            )
         for file in sorted(self.headers):
             for warning in self.headers[file].warnings:
-                yield f"{visible(file, 64)}: {warning}"
+                yield Sentence("{file}: {warning}", file=visible(file, 64), warning=warning)
 
     def _check_name(self, file: str) -> None:
         """A name from an index must stay in its folder, on every system and in an address of the hub as well.
@@ -170,20 +189,32 @@ class Shards:
         """
         parts = file.split("/")
         if any(part in ("", ".", "..") for part in parts) or _FORBIDDEN.search(file):
-            self._fail(f"weight_map names {visible(file, 64)}, which is no plain name of a file in its folder")
+            self._fail(
+                Sentence(
+                    "weight_map names {file}, which is no plain name of a file in its folder", file=visible(file, 64)
+                )
+            )
         if any(len(part.encode("utf-8")) > MAX_PART_NBYTES for part in parts):
-            self._fail(f"weight_map names a file of more than {MAX_PART_NBYTES} bytes: {visible(file, 64)}")
+            self._fail(
+                Sentence(
+                    "weight_map names a file of more than {max_part_nbytes} bytes: {file}",
+                    max_part_nbytes=MAX_PART_NBYTES,
+                    file=visible(file, 64),
+                )
+            )
         if not file.endswith(_SUFFIX):
-            message = f"weight_map names {visible(file, 64)}, which is no {_SUFFIX} file"
+            message = Sentence(
+                "weight_map names {file}, which is no {suffix} file", file=visible(file, 64), suffix=_SUFFIX
+            )
             raise UnsupportedError(
-                message, path=self._path, hint="save the model as safetensors, or give its config.json"
+                message, path=self._path, hint=Sentence("save the model as safetensors, or give its config.json")
             )
 
     def _refuse_shared(self, file: str, header: Header) -> None:
         for other, known in self.headers.items():
             for name in set(header.names) & set(known.names):
-                files = f"{visible(other, 64)} and {visible(file, 64)}"
-                self._fail(f"tensor {shown_name(name)} lies in two files: {files}")
+                said = "tensor {name} lies in two files: {one} and {other}"
+                self._fail(Sentence(said, name=shown_name(name), one=visible(other, 64), other=visible(file, 64)))
 
     def _fail(self, message: str, hint: str | None = None) -> NoReturn:
         raise CorruptFileError(message, path=self._path, hint=hint)
@@ -203,19 +234,27 @@ def _size_warnings(document: dict[str, Any], nbytes: int) -> Iterator[str]:
     """total_size should be the bytes of all tensors; published ones are floats, texts, or the sizes of the files."""
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or "total_size" not in metadata:
-        yield f"the index states no total_size; the tensors have {nbytes:,} bytes"
+        yield Sentence("the index states no total_size; the tensors have {nbytes} bytes", nbytes=nbytes)
         return
     stated = metadata["total_size"]
     if type(stated) is not int:
         shown = visible(stated if isinstance(stated, str) else str(stated), 40)
-        yield f"the index states total_size as {shown}, which is no integer; the tensors have {nbytes:,} bytes"
+        yield Sentence(
+            "the index states total_size as {shown}, which is no integer; the tensors have {nbytes} bytes",
+            shown=shown,
+            nbytes=nbytes,
+        )
     elif stated != nbytes:
-        yield f"the index states a total_size of {stated:,} bytes, and the tensors have {nbytes:,}"
+        yield Sentence(
+            "the index states a total_size of {stated} bytes, and the tensors have {nbytes}",
+            stated=stated,
+            nbytes=nbytes,
+        )
 
 
 def _loose_warnings(loose: list[str]) -> Iterator[str]:
     """Files of the kind that the index does not list."""
     for file in loose[:3]:
-        yield f"not in the index, and not read: {visible(file, 64)}"
+        yield Sentence("not in the index, and not read: {file}", file=visible(file, 64))
     if len(loose) > 3:
-        yield f"not in the index, and not read: {len(loose) - 3} more files"
+        yield Sentence("not in the index, and not read: {n} more files", n=len(loose) - 3)

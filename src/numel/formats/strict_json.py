@@ -11,7 +11,7 @@ import re
 from json import JSONDecodeError, JSONDecoder
 
 from ..core.visible import visible, visible_path
-from ..errors import CorruptFileError
+from ..errors import CorruptFileError, Sentence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def decode(raw: bytes, *, path: str) -> str:
     """`raw` as text: strict UTF-8 without a byte order mark. Raises CorruptFileError."""
     shown = visible_path(path, MAX_PATH_SHOWN)
     if raw.startswith(_BOM):
-        message = "begins with a byte order mark (U+FEFF), which JSON does not allow"
+        message = Sentence("begins with a byte order mark (U+FEFF), which JSON does not allow")
         raise CorruptFileError(message, path=shown, offset=0)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        message = f"is not UTF-8: {error.reason}"
+        message = Sentence("is not UTF-8: {reason}", reason=Sentence(error.reason))
         raise CorruptFileError(message, path=shown, offset=error.start) from None
 
 
@@ -79,7 +79,7 @@ def _only_value(text: str, raw: bytes) -> Any:
     value, end = value_at(text, skip_space(text, 0))
     end = skip_space(text, end)
     if end != len(text):
-        raise Fault(end, "is no valid JSON: there is more text behind the end of the value")
+        raise Fault(end, Sentence("is no valid JSON: there is more text behind the end of the value"))
     return value
 
 
@@ -100,9 +100,9 @@ def refuse_monsters(raw: bytes) -> None:
     for n, match in enumerate(_STRUCTURE.finditer(raw)):
         depth += _STEP[raw[match.start()]]
         if depth > MAX_DEPTH:
-            raise Fault(None, f"is nested more than {MAX_DEPTH} levels deep")
+            raise Fault(None, Sentence("is nested more than {max_depth} levels deep", max_depth=MAX_DEPTH))
         if n > 3 * MAX_VALUES:  # an entry is two texts and a comma
-            raise Fault(None, f"has more than {MAX_VALUES:,} values")
+            raise Fault(None, Sentence("has more than {max_values} values", max_values=MAX_VALUES))
 
 
 def refuse_lone_surrogates(text: str) -> None:
@@ -111,7 +111,10 @@ def refuse_lone_surrogates(text: str) -> None:
         return
     for escape in _ESCAPE.finditer(text):
         if escape[1]:
-            raise Fault(escape.start(), f"the escape {visible(escape[0])} is half a character (a lone surrogate)")
+            raise Fault(
+                escape.start(),
+                Sentence("the escape {escape} is half a character (a lone surrogate)", escape=visible(escape[0])),
+            )
 
 
 def value_at(text: str, index: int) -> tuple[Any, int]:
@@ -119,10 +122,12 @@ def value_at(text: str, index: int) -> tuple[Any, int]:
     try:
         return _raw_decode(text, index)
     except JSONDecodeError as error:
-        what = error.msg[:1].lower() + error.msg[1:].removesuffix(" at").removesuffix(" starting")
-        raise Fault(error.pos, f"is no valid JSON: {what}") from None
+        what = error.msg[:1].lower() + error.msg[1:].removesuffix(" at").removesuffix(
+            " starting"
+        )  # locale/words.txt has them
+        raise Fault(error.pos, Sentence("is no valid JSON: {what}", what=Sentence(what))) from None
     except RecursionError:
-        raise Fault(index, f"is nested more than {MAX_DEPTH} levels deep") from None
+        raise Fault(index, Sentence("is nested more than {max_depth} levels deep", max_depth=MAX_DEPTH)) from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -131,7 +136,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise Fault(None, f"key {visible(key, 64)} stands twice in one object")
+                raise Fault(None, Sentence("key {key} stands twice in one object", key=visible(key, 64)))
             seen.add(key)
     return found
 
@@ -147,17 +152,20 @@ def _real(text: str) -> float:
         _refuse_long(text)
     value = float(text)
     if math.isinf(value):
-        raise Fault(None, f"has a number beyond the range of floats: {visible(text, 24)}")
+        raise Fault(None, Sentence("has a number beyond the range of floats: {text}", text=visible(text, 24)))
     return value
 
 
 def _refuse_long(text: str) -> None:
     if sum(map(str.isdigit, text)) > MAX_DIGITS:
-        raise Fault(None, f"has a number of more than {MAX_DIGITS} digits: {text[:12]}…")
+        raise Fault(
+            None,
+            Sentence("has a number of more than {max_digits} digits: {text}…", max_digits=MAX_DIGITS, text=text[:12]),
+        )
 
 
 def _constant(text: str) -> NoReturn:
-    raise Fault(None, f"is no valid JSON: {text} is no number")
+    raise Fault(None, Sentence("is no valid JSON: {text} is no number", text=text))
 
 
 _raw_decode = JSONDecoder(

@@ -9,7 +9,7 @@ import stat
 
 from ..core.records import NamedTuple
 from ..core.visible import visible, visible_path
-from ..errors import CorruptFileError, NoModelError, SourceError, SourceNotFoundError
+from ..errors import CorruptFileError, NoModelError, Sentence, SourceError, SourceNotFoundError, and_more
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,22 +31,22 @@ _MAX_FOLDERS_SEARCHED = 100
 # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
 _KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
+    (stat.S_ISDIR, Sentence("a folder")),
+    (stat.S_ISFIFO, Sentence("a named pipe")),
+    (stat.S_ISSOCK, Sentence("a socket")),
+    (stat.S_ISCHR, Sentence("a device")),
+    (stat.S_ISBLK, Sentence("a device")),
 )
 _ABSENT = {
-    errno.ENOENT: "there is no such file or folder",
-    errno.ENOTDIR: "there is no such file or folder: a part of the path is a file",
-    errno.ENAMETOOLONG: "there is no such file: the name is too long",
+    errno.ENOENT: Sentence("there is no such file or folder"),
+    errno.ENOTDIR: Sentence("there is no such file or folder: a part of the path is a file"),
+    errno.ENAMETOOLONG: Sentence("there is no such file: the name is too long"),
 }
 _CLOSED = {
-    errno.ELOOP: "is a link that leads back to itself",
-    errno.EACCES: "may not be read: permission denied",
-    errno.EPERM: "may not be read: permission denied",
-    errno.ENXIO: "is a socket, not a file",
+    errno.ELOOP: Sentence("is a link that leads back to itself"),
+    errno.EACCES: Sentence("may not be read: permission denied"),
+    errno.EPERM: Sentence("may not be read: permission denied"),
+    errno.ENXIO: Sentence("is a socket, not a file"),
 }
 
 
@@ -79,13 +79,18 @@ class LocalFile:
     def read(self, offset: int, nbytes: int) -> bytes:
         """Exactly `nbytes` bytes from `offset`. Raises CorruptFileError when the file ends before."""
         if offset < 0 or nbytes < 0 or offset + nbytes > self.size:
-            message = f"ends at byte {self.size:,}, and bytes {offset:,} to {offset + nbytes:,} were to be read"
+            message = Sentence(
+                "ends at byte {size}, and bytes {offset} to {end} were to be read",
+                size=self.size,
+                offset=offset,
+                end=offset + nbytes,
+            )
             raise CorruptFileError(message, path=visible_path(self.name, _MAX_SHOWN), offset=offset)
         parts = []
         while nbytes:
             part = self._read_some(offset, nbytes)
             if not part:
-                message = f"was cut short while it was read: it had {self.size:,} bytes"
+                message = Sentence("was cut short while it was read: it had {size} bytes", size=self.size)
                 raise CorruptFileError(message, path=visible_path(self.name, _MAX_SHOWN), offset=offset)
             parts.append(part)
             offset += len(part)
@@ -102,7 +107,7 @@ class LocalFile:
         try:
             return _pread(self._fd, nbytes, offset)
         except OSError as error:
-            message = f"cannot be read: {(error.strerror or str(error)).lower()}"
+            message = Sentence("cannot be read: {why}", why=(error.strerror or str(error)).lower())
             raise SourceError(message, path=visible_path(self.name, _MAX_SHOWN)) from error
 
     def __enter__(self) -> Self:
@@ -216,37 +221,51 @@ def _without_index(found: LocalModel, weights: list[str]) -> LocalModel:
     if len(groups) == 1:
         ((_, n_files, _), parts) = groups.popitem()
         if len(parts) != int(n_files):
-            message = (
-                f"holds {len(parts)} of the {int(n_files)} files that belong to {visible(parts[0], 64)}, and no index"
+            message = Sentence(
+                "holds {n} of the {n_files} files that belong to {file}, and no index",
+                n=len(parts),
+                n_files=int(n_files),
+                file=visible(parts[0], 64),
             )
-            raise CorruptFileError(message, path=visible_path(found.location, _MAX_SHOWN), hint="download it again")
-        said = f"there is no index: the {len(parts)} numbered files are read as one model"
+            raise CorruptFileError(
+                message, path=visible_path(found.location, _MAX_SHOWN), hint=Sentence("download it again")
+            )
+        said = Sentence("there is no index: the {n} numbered files are read as one model", n=len(parts))
         return found._replace(weights=tuple(parts), warnings=(said, *_unused(parts[0], weights, but=parts)))
     usual = [file for file in weights if _OWN_NAME.fullmatch(file)]
     if len(usual) == 1:
         return found._replace(weights=(usual[0],), warnings=_unused(usual[0], weights))
-    message = f"holds {len(weights)} files of weights and no index"
-    hint = f"name one of them: {_listed(weights)}"
+    message = Sentence("holds {n} files of weights and no index", n=len(weights))
+    hint = Sentence("name one of them: {weights}", weights=_listed(weights))
     raise NoModelError(message, path=visible_path(found.location, _MAX_SHOWN), hint=hint)
 
 
 def _unused(used: str, files: list[str], *, but: list[str] | None = None) -> tuple[str, ...]:
     """The warning that of several files one is read."""
     others = [file for file in files if file != used and file not in (but or ())]
-    return (f"{visible(used, 64)} is read, and not {_listed(others)}",) if others else ()
+    return (
+        (Sentence("{used} is read, and not {others}", used=visible(used, 64), others=_listed(others)),)
+        if others
+        else ()
+    )
 
 
 def _part_warning(file: str) -> tuple[str, ...]:
     match = _NUMBERED.fullmatch(file)
     if match is None or int(match[3]) == 1:
         return ()
-    return (f"{visible(file, 64)} is one of {int(match[3])} files: the folder or the index gives the whole model",)
+    return (
+        Sentence(
+            "{file} is one of {n} files: the folder or the index gives the whole model",
+            file=visible(file, 64),
+            n=int(match[3]),
+        ),
+    )
 
 
 def _listed(files: list[str]) -> str:
     """Some names of files, for a message."""
-    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
-    return ", ".join(visible(file, 40) for file in files[:3]) + more
+    return and_more(", ".join(visible(file, 40) for file in files[:3]), max(len(files) - 3, 0))
 
 
 def _name_of_folder(folder: str) -> str:
@@ -265,11 +284,11 @@ def _refuse_folder(location: str, files: list[str]) -> NoReturn:
     """Raises NoModelError that names the folders inside which do hold a model."""
     inside = list(_folders_with_models(location, files))
     hint = (
-        f"perhaps {_listed(inside)}"
+        Sentence("perhaps {inside}", inside=_listed(inside))
         if inside
-        else "a model is a config.json or a file of weights such as model.safetensors"
+        else Sentence("a model is a config.json or a file of weights such as model.safetensors")
     )
-    message = "the folder holds no model"
+    message = Sentence("the folder holds no model")
     raise NoModelError(message, path=visible_path(location, _MAX_SHOWN), hint=hint)
 
 
@@ -296,13 +315,16 @@ def _refuse_path(path: str, error: OSError | ValueError) -> NoReturn:
     shown = visible_path(path, _MAX_SHOWN)
     if number in _ABSENT:
         is_link = "\0" not in path and os.path.islink(path)
-        message = "is a link to a file that is not there" if is_link else _ABSENT[number]
+        message = Sentence("is a link to a file that is not there") if is_link else _ABSENT[number]
         raise SourceNotFoundError(message, path=shown) from error
-    message = _CLOSED.get(number or 0, f"cannot be opened: {(getattr(error, 'strerror', None) or str(error)).lower()}")
+    message = _CLOSED.get(
+        number or 0,
+        Sentence("cannot be opened: {why}", why=(getattr(error, "strerror", None) or str(error)).lower()),
+    )
     raise SourceError(message, path=shown) from error
 
 
 def _refuse_kind(path: str, mode: int) -> NoReturn:
-    what = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
-    message = f"is {what}, not a file"
+    what = next((name for is_kind, name in _KINDS if is_kind(mode)), Sentence("something else"))
+    message = Sentence("is {what}, not a file", what=what)
     raise SourceError(message, path=visible_path(path, _MAX_SHOWN))

@@ -13,7 +13,7 @@ from ..core.dtypes import torch_dtype
 from ..core.records import NamedTuple
 from ..core.tensors import Inventory, Source, TensorInfo
 from ..core.visible import visible
-from ..errors import UnsupportedError, UsageError
+from ..errors import Sentence, UnsupportedError, UsageError, and_more
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def read(live: object) -> Inventory:
         source, members, warnings = Source("state_dict", "torch", type(live).__name__), *_of_state_dict(live)
         return _inventory("state dict", source, members, warnings, None)
     if not hasattr(live, "named_modules"):
-        message = f"a {type(live).__name__} is neither a torch module nor a state dict"
+        message = Sentence("a {name} is neither a torch module nor a state dict", name=type(live).__name__)
         raise UsageError(message)
     module = _unwrapped(live)
     name = type(module).__name__
@@ -101,10 +101,15 @@ def _of_state_dict(state: Mapping[Any, Any]) -> tuple[list[_Member], tuple[str, 
     others = [str(name) for name, value in state.items() if not hasattr(value, "shape")]
     if not members:
         inside = [name for name in others if isinstance(state.get(name), Mapping)]
-        message = "a state dict maps names to tensors, and none of these values is one"
-        raise UsageError(message, hint=f"perhaps its [{visible(inside[0], 40)!r}] is meant" if inside else None)
-    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-    return members, (f"no tensor, and left out: {visible(others[0], 64)}{more}",) if others else ()
+        message = Sentence("a state dict maps names to tensors, and none of these values is one")
+        raise UsageError(
+            message,
+            hint=Sentence("perhaps its ['{inside}'] is meant", inside=visible(inside[0], 40)) if inside else None,
+        )
+    if not others:
+        return members, ()
+    names = and_more(visible(others[0], 64), len(others) - 1)
+    return members, (Sentence("no tensor, and left out: {names}", names=names),)
 
 
 def _unwrapped(module: Any) -> Any:
@@ -140,8 +145,8 @@ def _shape(member: _Member) -> tuple[int, ...]:
     try:
         return tuple(map(int, member.tensor.shape))
     except (RuntimeError, TypeError, ValueError) as error:
-        message = f"{visible(member.name, 64)} has no shape yet"
-        raise UnsupportedError(message, hint="a lazy module gets its shapes when it is run once") from error
+        message = Sentence("{name} has no shape yet", name=visible(member.name, 64))
+        raise UnsupportedError(message, hint=Sentence("a lazy module gets its shapes when it is run once")) from error
 
 
 def _dtype(member: _Member) -> DType:
@@ -150,5 +155,9 @@ def _dtype(member: _Member) -> DType:
 
 
 def _refuse_dtype(member: _Member) -> NoReturn:
-    message = f"{visible(member.name, 64)} is of {visible(str(member.tensor.dtype), 40)}, which no checkpoint has"
+    message = Sentence(
+        "{name} is of {dtype}, which no checkpoint has",
+        name=visible(member.name, 64),
+        dtype=visible(str(member.tensor.dtype), 40),
+    )
     raise UnsupportedError(message)

@@ -9,7 +9,7 @@ from functools import cache
 from ..core.config import ModelConfig
 from ..core.records import NamedTuple
 from ..core.visible import visible
-from ..errors import SourceNotFoundError
+from ..errors import Sentence, SourceNotFoundError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +80,11 @@ def find(name: str) -> Preset:
         known = [spelling for i in ids() for spelling in (i.rpartition("/")[2], i)]
         by_case = {spelling.lower(): spelling for spelling in known}
         near = [by_case[n] for n in get_close_matches(name.lower(), by_case, n=3, cutoff=0.6)]
-        message = f"no model, file or folder called {visible(name, 100)!r}"
-        hint = f"did you mean {', '.join(near)}?" if near else "numel models lists the names; a path may also be given"
+        message = Sentence("no model, file or folder called '{name}'", name=visible(name, 100))
+        hint = (
+            Sentence("did you mean {near}?", near=", ".join(near))
+            if near
+            else Sentence("numel models lists the names; a path may also be given")
+        )
         raise SourceNotFoundError(message, hint=hint)
     return preset

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.report import Column, Formulas, Section, Table, Text, Unit, Value
 from ..core.visible import visible
-from ..errors import UsageError
+from ..errors import Sentence, UsageError
 from ..translate import Translator
 from .encoding import encoding_of, replacer
 
@@ -31,8 +31,8 @@ def render(report: Report, out: TextIO, options: ViewOptions) -> None:
     del options
     table = report.records or next(_tables(report.blocks), None)
     if table is None:
-        message = f"numel {report.command} has no table to write as CSV"
-        raise UsageError(message, hint="--json has every number")
+        message = Sentence("numel {command} has no table to write as CSV", command=report.command)
+        raise UsageError(message, hint=Sentence("--json has every number"))
     writer = csv.writer(out, lineterminator="\r\n" if _keeps_line_ends(out) else "\n")
     show = replacer(encoding_of(out))
     translate = Translator("en")

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..core.report import Chart, ChartKind, charts
-from ..errors import UsageError
+from ..errors import Sentence, UsageError
 from ..translate import Translator
 from . import grouped, lines, stacked
 from .files import write_whole
@@ -75,8 +75,10 @@ def save(report: Report, path: str | Path, lang: str = "en") -> None:
     """
     suffix = Path(path).suffix.lower().removeprefix(".")
     if suffix not in SUFFIXES:
-        message = f"cannot draw a {Path(path).suffix or 'file without suffix'}"
-        raise UsageError(message, path=str(path), hint=f"there is {', '.join('.' + s for s in SUFFIXES)}")
+        message = Sentence("cannot draw a {suffix}", suffix=Path(path).suffix or Sentence("file without suffix"))
+        raise UsageError(
+            message, path=str(path), hint=Sentence("there is {names}", names=", ".join("." + s for s in SUFFIXES))
+        )
     write_whole(path, _picture(_charts(report), suffix, lang))
 
 
@@ -103,7 +105,7 @@ def inline_svg(chart: Chart, lang: str, *, prefix: str) -> str:
 def _charts(report: Report) -> list[Chart]:
     found = charts(report)
     if not found:
-        message = f"numel {report.command} has no figure"
+        message = Sentence("numel {command} has no figure", command=report.command)
         raise UsageError(message)
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from ..errors import UsageError
+from ..errors import Sentence, UsageError
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
@@ -19,5 +19,5 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             os.unlink(beside)
-        message = f"cannot write: {(error.strerror or str(error)).lower()}"
-        raise UsageError(message, path=os.fspath(path), hint="choose another place") from error
+        message = Sentence("cannot write: {why}", why=(error.strerror or str(error)).lower())
+        raise UsageError(message, path=os.fspath(path), hint=Sentence("choose another place")) from error

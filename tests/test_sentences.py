@@ -1,0 +1,112 @@
+"""What is said when something is wrong: in the reader's language on the screen, in English in `--json`."""
+
+import ast
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+
+import numel
+from numel.cli import main
+from numel.errors import Sentence
+from numel.translate import Translator
+
+SOURCE = Path(numel.__file__).parent
+# A fault of a blueprint's text is told to who writes it, and an attribute's to Python.
+NOT_FOR_USERS = {"BlueprintSyntaxError", "ValueError", "TypeError", "AttributeError", "KeyError", "NotImplementedError"}
+
+
+def run(capsys, *words):
+    code = main(list(words))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def bare_texts(path):
+    """The texts that a raised error is given and that are no Sentence, so that no catalogue could know them."""
+    for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        named = {
+            node.targets[0].id: node.value
+            for node in ast.walk(function)
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+        for node in ast.walk(function):
+            call = node.exc if isinstance(node, ast.Raise) else None
+            if not isinstance(call, ast.Call) or getattr(call.func, "id", "Error") in NOT_FOR_USERS:
+                continue
+            for given in [*call.args[:1], *(k.value for k in call.keywords if k.arg == "hint")]:
+                value = named.get(given.id, given) if isinstance(given, ast.Name) else given
+                if isinstance(value, ast.JoinedStr) or (isinstance(value, ast.Constant) and value.value):
+                    yield f"{path.name}:{node.lineno}"
+
+
+def test_every_error_is_a_sentence_that_can_be_translated():
+    paths = [path for path in SOURCE.rglob("*.py") if path.parent.name != "blueprints" or path.name == "walk.py"]
+    found = [place for path in paths for place in bare_texts(path)]
+    assert [place for place in found if not place.startswith("cli.py")] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "english", "vietnamese"),
+    [
+        (
+            ["gtp2-xl"],
+            "no model, file or folder called 'gtp2-xl'",
+            "không có mô hình, tệp hay thư mục nào tên 'gtp2-xl'",
+        ),
+        (["gtp2-xl"], "did you mean gpt2-xl", "có phải ý bạn là gpt2-xl"),
+        (["./nowhere.json"], "there is no such file or folder", "không có tệp hay thư mục này"),
+        (["gpt2", "--set", "n_embd=0"], "from 1 to 1,000,000,000", "phải là số nguyên từ 1 đến 1.000.000.000"),
+        (["gpt2", "--set", 'n_embd="wide"'], "must be an integer", 'phải là số nguyên, không phải "wide"'),
+        (["scaling", "gpt2"], "two models or more", "cần từ hai mô hình trở lên"),
+        (["gpt2", "--save", "share.gif"], "cannot draw a .gif", "không vẽ được .gif"),
+    ],
+)
+def test_an_error_is_said_in_the_readers_language(capsys, words, english, vietnamese):
+    assert english in run(capsys, *words)[2]
+    assert vietnamese in run(capsys, *words, "--lang", "vi")[2]
+
+
+def test_json_says_the_error_in_english(capsys):
+    _, english, _ = run(capsys, "gtp2", "--json")
+    _, out, err = run(capsys, "gtp2", "--json", "--lang", "vi")
+    assert json.loads(out) == json.loads(english)
+    assert "có phải ý bạn là" in err
+
+
+def test_the_place_in_a_broken_file_is_said_too(tmp_path, capsys):
+    path = tmp_path / "config.json"
+    path.write_text('{"model_type": "gpt2", "n_layer": }')
+    _, _, err = run(capsys, str(path), "--lang", "vi")
+    assert "tại byte 34: không phải JSON hợp lệ: cần một giá trị (hãy tải hoặc ghi lại tệp)" in err
+
+
+def test_a_warning_is_said_in_the_readers_language(tmp_path, capsys):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"model_type": "gpt2", "n_layers": 2}))
+    _, out, _ = run(capsys, str(path), "--lang", "vi")
+    assert "không đọc n_layers: trường n_layer vắng mặt" in out
+    _, out, _ = run(capsys, str(path), "--lang", "vi", "--json")
+    assert "n_layers is not read" in json.loads(out)["warnings"][0]
+
+
+def test_a_sentence_inside_another_is_translated_too():
+    inner = Sentence("{first} and {n} more", first="a{b}", n=1234)
+    whole = Sentence("no tensor, and left out: {names}", names=inner)
+    assert whole == "no tensor, and left out: a{b} and 1,234 more"
+    assert Translator("vi").sentence(whole) == "không phải tensor nên bỏ qua: a{b} và 1.234 mục khác"
+
+
+def test_other_peoples_words_are_not_translated():
+    assert Translator("vi").sentence("layer") == "layer"
+    assert Translator("vi").sentence(Sentence("{name} is missing", name="layer")) == "thiếu layer"
+
+
+def test_a_sentence_survives_pickling():
+    sentence = Sentence("{name} is missing", name="{")
+    again = pickle.loads(pickle.dumps(sentence))
+    assert again == sentence
+    assert Translator("vi").sentence(again) == "thiếu {"
