@@ -43,8 +43,14 @@ def config_class(model_type: Any) -> Any:
 
 
 def head_classes(model_type: str) -> dict[str, Any]:
-    """Every public class of `model_type` that can be built from its configuration, by name, less what is left out."""
+    """Every public class of `model_type` that can be built from its configuration, by name, less what is left out.
+
+    A type without classes of its own is built by those of another, as the auto classes choose them.
+    """
     wanted, left_out = config_class(model_type), LEFT_OUT.get(model_type, set())
+    if model_type in CONFIG_MAPPING and not any(_modules(model_type)):
+        borrowed = [getattr(transformers, name) for name in _in_auto_mappings(model_type)]
+        return {cls.__name__: cls for cls in borrowed if isinstance(cls, type) and issubclass(cls, PreTrainedModel)}
     found = {}
     for module in _modules(model_type):
         for name in (*getattr(module, "__all__", ()), *_in_auto_mappings(model_type)):

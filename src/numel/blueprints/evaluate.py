@@ -98,7 +98,7 @@ def _asked_section(blueprint: Blueprint, config: ModelConfig) -> tuple[str, tupl
     if asked is None:
         return default, ()
     for name in (*names, "Model"):  # LLaMAForCausalLM stands in real configs: letter case is not trusted
-        if asked.lower() == (blueprint.class_prefix + name).lower():
+        if asked.lower() in {(prefix + name).lower() for prefix in (blueprint.class_prefix, *blueprint.other_prefixes)}:
             return name, ()
     shown = blueprint.class_prefix + default
     said = "class {asked} is not in the blueprint of {model_type}: counted as {shown}"

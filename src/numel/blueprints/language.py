@@ -3,6 +3,7 @@
     # What is special about the architecture.
     extends llama                       # take all of another blueprint, then change it
     class   Mixtral                     # transformers' prefix: the section ForCausalLM is MixtralForCausalLM
+    class   Llama, InternLM3            # transformers' own, then others that published configs use
     base    model                       # where the bare model hangs inside a class with a head
 
     config                              # the fields that matter, and what is assumed of them
@@ -160,6 +161,7 @@ class _Parser:
     def __init__(self, model_type: str, parent: Blueprint | None) -> None:
         self.model_type = model_type
         self.class_prefix = parent.class_prefix if parent else ""
+        self.other_prefixes: tuple[str, ...] = ()
         self.base = parent.base if parent else ""
         self.rules = list(parent.rules) if parent else []
         self.requirements = list(parent.requirements) if parent else []
@@ -189,7 +191,7 @@ class _Parser:
         blueprint = Blueprint(
             self.model_type, self.class_prefix, self.base, tuple(self.rules), tuple(self.requirements),
             {name: draft.done() for name, draft in self.sections.items()},
-            tuple(self.renames), about,
+            tuple(self.renames), about, self.other_prefixes,
         )  # fmt: skip
         _check_names(blueprint)
         return blueprint
@@ -202,7 +204,8 @@ class _Parser:
         if head == "extends":
             return ""
         if head == "class":
-            self.class_prefix = argument
+            self.class_prefix, *others = (name.strip() for name in argument.split(","))
+            self.other_prefixes = tuple(others)
         elif head == "base":
             self.base = argument
         elif head == "drop":

@@ -111,7 +111,10 @@ class Rename(NamedTuple):
 
 
 class Blueprint(NamedTuple):
-    """An architecture. `sections` maps "model" and each class suffix to what it holds; `about` is its remark."""
+    """An architecture. `sections` maps "model" and each class suffix to what it holds; `about` is its remark.
+
+    `other_prefixes`: published configs name the classes with these, transformers with `class_prefix`.
+    """
 
     model_type: str
     class_prefix: str
@@ -121,3 +124,4 @@ class Blueprint(NamedTuple):
     sections: Mapping[str, Section]
     renames: tuple[Rename, ...] = ()
     about: str = ""
+    other_prefixes: tuple[str, ...] = ()
