@@ -1,5 +1,7 @@
 """The shares of GPT-2 as others have published them, and what the table of several models shows."""
 
+import json
+
 import pytest
 
 import numel
@@ -74,3 +76,35 @@ def test_several_models_stand_in_one_table():
 def test_an_unknown_key_offers_the_known_ones():
     with pytest.raises(UsageError, match="component, part, layer"):
         numel.inspect("gpt2").report("show", by="kind")
+
+
+def test_bytes_are_unknown_where_nobody_states_a_dtype(capsys):
+    """gpt-oss is published as MXFP4 beside bfloat16; its configuration names no dtype, and float32 would be a guess."""
+    from numel.cli import main
+
+    assert main(["gpt-oss-20b", "--by", "component,dtype", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    (model,) = answer["models"]
+    assert model["nbytes"] is None
+    assert {(group["dtype"], group["nbytes"]) for group in model["groups"]} == {(None, None)}
+    assert any("bytes are unknown" in sentence for sentence in answer["assumptions"])
+
+
+def test_a_stated_dtype_gives_the_bytes():
+    fields = {"model_type": "gpt2", "n_layer": 1, "n_embd": 4, "n_head": 1, "vocab_size": 7, "n_positions": 3}
+    parameters = 7 * 4 + 3 * 4 + (4 * 12 + 12 + 4 * 4 + 4) + (4 * 16 + 16 + 16 * 4 + 4) + 3 * 2 * 4
+    for dtype, size in (("float16", 2), ("torch.bfloat16", 2), ("float64", 8)):
+        (model,) = numel.inspect({**fields, "dtype": dtype}).report().data["models"]
+        assert model["nbytes"] == size * parameters
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({"torch_dtype": "int4"}, "dtype int4 is none that numel knows"),
+        ({"dtype": "bfloat16", "quantization_config": {"quant_method": "fp8"}}, "a quantisation (fp8)"),
+    ],
+)
+def test_a_dtype_that_is_not_the_stored_one_is_warned_of(stated, said):
+    model = numel.inspect({"model_type": "gpt2", **stated})
+    assert any(said in warning for warning in model.table.warnings)

@@ -42,7 +42,11 @@ def test_the_causal_masks_of_old_gpt2_files_are_told_apart():
 
 
 def test_the_dtype_is_the_one_that_the_config_states():
-    for fields, expected in (({}, "F32"), ({"torch_dtype": "bfloat16"}, "BF16"), ({"dtype": "torch.float16"}, "F16")):
+    for fields, expected in (
+        ({}, "unknown"),
+        ({"torch_dtype": "bfloat16"}, "BF16"),
+        ({"dtype": "torch.float16"}, "F16"),
+    ):
         assert {t.dtype.name for t in evaluate(load("gpt2"), ModelConfig(fields)).tensors} == {expected}
 
 

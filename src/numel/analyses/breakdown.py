@@ -111,6 +111,8 @@ def key_columns(names: tuple[str, ...]) -> tuple[Column, ...]:
 
 
 def _shown(name: str, value: Any) -> Any:
+    if value is None and name == "dtype":
+        return Text("not stated")
     if value is None and name in ("layer", "expert", "tower"):
         return Text("outside") if name == "layer" else Value("", Unit.NAME)
     return "×".join(str(size) for size in value) or "1" if isinstance(value, tuple) else value

@@ -10,7 +10,7 @@ from ..core.report import Note, NoteKind, Text, Unit, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from ..core.parameters import ParameterTable
@@ -66,25 +66,37 @@ def _formula(shapes: dict[tuple[int, ...], int]) -> str:
     return " + ".join(" × ".join(product) or "1" for product in factors)
 
 
-def _nbytes(table: ParameterTable) -> int:
-    return sum(n * row.tensor.nbytes for row, n in kinds_of(table))
+def _nbytes(table: ParameterTable) -> int | None:
+    """Bytes of all tensors; None where a dtype is unknown."""
+    total = 0
+    for row, n in kinds_of(table):
+        nbytes = row.tensor.nbytes
+        if nbytes is None:
+            return None
+        total += n * nbytes
+    return total
 
 
 def summary(table: ParameterTable, counts: Counts) -> Note:
     """The line above a model's table."""
-    dtypes = sorted({row.tensor.dtype.name for row, _ in kinds_of(table)})
-    text = Text(
-        "{model} · {total} parameters ({non_embedding} without embeddings) · {n_tensors} tensors · {dtype} {nbytes}",
-        {
-            "model": Value(table.name, Unit.NAME),
-            "total": Value(counts.total, Unit.COUNT),
-            "non_embedding": Value(counts.non_embedding, Unit.SHORT_COUNT),
-            "n_tensors": Value(len(table.rows), Unit.COUNT),
-            "dtype": Value("+".join(dtypes), Unit.NAME),
-            "nbytes": Value(_nbytes(table), Unit.NBYTES),
-        },
-    )
-    return Note(text, NoteKind.SUMMARY)
+    nbytes = _nbytes(table)
+    values = {
+        "model": Value(table.name, Unit.NAME),
+        "total": Value(counts.total, Unit.COUNT),
+        "non_embedding": Value(counts.non_embedding, Unit.SHORT_COUNT),
+        "n_tensors": Value(len(table.rows), Unit.COUNT),
+        "dtype": Value("+".join(sorted({row.tensor.dtype.name for row, _ in kinds_of(table)})), Unit.NAME),
+        "nbytes": Value(nbytes, Unit.NBYTES),
+    }
+    said = "{model} · {total} parameters ({non_embedding} without embeddings) · {n_tensors} tensors · {dtype} {nbytes}"
+    if nbytes is None:
+        said = "{model} · {total} parameters ({non_embedding} without embeddings) · {n_tensors} tensors, bytes unknown"
+    elif counts.stored != counts.total:
+        said = (
+            "{model} · {total} parameters ({non_embedding} without embeddings) · "
+            "all that is stored: {n_tensors} tensors, {dtype} {nbytes}"
+        )
+    return Note(Text(said, values), NoteKind.SUMMARY)
 
 
 def active(counts: Counts) -> tuple[Note, ...]:
@@ -115,6 +127,7 @@ def assumptions(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
                 "embedding, and without it where it is not also the output matrix"
             )
         )
+    said.extend(_without_dtype(tables))
     ties = {(name, target) for table in tables for name, target in table.aliases.items()}
     for name, target in sorted(ties)[:4]:
         values = {"name": Value(name, Unit.NAME), "target": Value(target, Unit.NAME)}
@@ -129,6 +142,14 @@ def assumptions(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
     else:
         said.append(Text("classified by numel's ordered rules on the tensors' names, norm before attention and MLP"))
     return tuple(said)
+
+
+def _without_dtype(tables: Sequence[ParameterTable]) -> Iterator[Text]:
+    """That bytes are unknown, of each model of which nobody says in which type it is stored."""
+    for table in tables:
+        if any(not row.tensor.dtype.block_nbytes for row, _ in kinds_of(table)):
+            said = "{model}: no known dtype is stated, so bytes are unknown; --set dtype=bfloat16 would suppose one"
+            yield Text(said, {"model": Value(table.name, Unit.NAME)})
 
 
 def warnings(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:

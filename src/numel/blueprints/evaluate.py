@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.config import ModelConfig
-from ..core.dtypes import F32, torch_dtype
+from ..core.dtypes import UNKNOWN, torch_dtype
 from ..core.records import NamedTuple
 from ..core.tensors import Inventory, Source, TensorInfo
 from ..core.visible import visible
@@ -59,7 +59,7 @@ def inventory_of(blueprint: Blueprint, config: ModelConfig, *, name: str, source
         buffers=found.buffers,
         formulas=found.formulas,
         hyperparameters=found.values,
-        warnings=found.warnings,
+        warnings=(*found.warnings, *_odd_dtype(config)),
     )
 
 
@@ -75,7 +75,7 @@ def evaluate(blueprint: Blueprint, config: ModelConfig, *, in_memory: bool = Fal
     """
     section, warnings = _asked_section(blueprint, config)
     found = Found([], {}, set(), [], [], [])
-    dtype = _dtype(config, F32)
+    dtype = _dtype(config, UNKNOWN)
     values = _expand(blueprint, config, section, found, _Place(dtype, in_memory=in_memory))
     return Evaluation(
         tuple(found.tensors),
@@ -88,6 +88,17 @@ def evaluate(blueprint: Blueprint, config: ModelConfig, *, in_memory: bool = Fal
         values,
         warnings,
     )
+
+
+def _odd_dtype(config: ModelConfig) -> tuple[Sentence, ...]:
+    """A warning of a dtype that is none, and of weights that are published in another one than the config states."""
+    stated, quantisation = stated_dtype(config), config.fields.get("quantization_config")
+    if stated is not None and torch_dtype(stated) is None:
+        return (Sentence("dtype {name} is none that numel knows: bytes are unknown", name=visible(stated, 40)),)
+    if stated is not None and isinstance(quantisation, dict):
+        method = visible(str(quantisation.get("quant_method", "?")), 40)
+        return (Sentence("the config names a quantisation ({method}): bytes are those without it", method=method),)
+    return ()
 
 
 def _asked_section(blueprint: Blueprint, config: ModelConfig) -> tuple[str, tuple[str, ...]]:
@@ -155,6 +166,12 @@ def _sections(blueprint: Blueprint, name: str) -> list[tuple[Section, str]]:
 
 
 def _dtype(config: ModelConfig, default: DType) -> DType:
-    """The dtype of the weights that the config states; float32 is what torch makes without one."""
-    stated = config.fields.get("dtype", config.fields.get("torch_dtype"))
-    return (torch_dtype(stated) if isinstance(stated, str) else None) or default
+    """The dtype of the weights that the config states."""
+    stated = stated_dtype(config)
+    return default if stated is None else torch_dtype(stated) or UNKNOWN
+
+
+def stated_dtype(config: ModelConfig) -> str | None:
+    """What the config calls the dtype of its weights: `dtype`, before transformers 5 `torch_dtype`."""
+    stated = config.fields.get("dtype") or config.fields.get("torch_dtype")
+    return None if stated is None else str(stated)

@@ -6,7 +6,7 @@ from .records import NamedTuple
 
 
 class DType(NamedTuple):
-    """An element type; `block_numel` elements take `block_nbytes` bytes together.
+    """An element type; `block_numel` elements take `block_nbytes` bytes together, 0 where nobody says which type it is.
 
     >>> DType("F4", block_nbytes=1, block_numel=2).nbytes(4096)
     2048
@@ -16,9 +16,14 @@ class DType(NamedTuple):
     block_nbytes: int
     block_numel: int = 1
 
-    def nbytes(self, numel: int) -> int:
-        """Bytes of `numel` elements, in whole blocks (a started block counts)."""
-        return -(-numel // self.block_numel) * self.block_nbytes
+    def nbytes(self, numel: int) -> int | None:
+        """Bytes of `numel` elements, in whole blocks (a started block counts); None for the unknown type."""
+        return -(-numel // self.block_numel) * self.block_nbytes if self.block_nbytes else None
+
+    @property
+    def stated_name(self) -> str | None:
+        """The name, None for the unknown type."""
+        return self.name if self.block_nbytes else None
 
 
 # The 22 names of safetensors 0.8.0 (safetensors/src/tensor.rs, enum Dtype).
@@ -86,3 +91,4 @@ def torch_dtype(name: str) -> DType | None:
 
 
 F32 = SAFETENSORS_DTYPES["F32"]
+UNKNOWN = DType("unknown", 0)  # a configuration need not say in which type its weights are stored

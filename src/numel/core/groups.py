@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 
 class Group(NamedTuple):
-    """What rows with the same `keys` sum to. `share` is of the model's total; buffers and copies add no `numel`."""
+    """What rows with the same `keys` sum to. `share` is of the model's total; buffers and copies add no `numel`.
+
+    `nbytes` is None where a row's dtype is unknown.
+    """
 
     keys: tuple[Any, ...]
     n_tensors: int
     numel: int
-    nbytes: int
+    nbytes: int | None
     share: float
 
 
@@ -46,12 +49,12 @@ KEYS: dict[str, dict[str, Callable[[Parameter], Any]]] = {
     "tower": {"tower": lambda row: row.tower},
     "expert": {"expert": lambda row: row.expert},
     "role": {"role": lambda row: row.role},
-    "dtype": {"dtype": lambda row: row.tensor.dtype.name},
+    "dtype": {"dtype": lambda row: row.tensor.dtype.stated_name},
     "template": {"template": lambda row: template_of(row.tensor.name)},
     "tensor": {
         "tensor": lambda row: row.tensor.name,
         "shape": lambda row: row.tensor.shape,
-        "dtype": lambda row: row.tensor.dtype.name,
+        "dtype": lambda row: row.tensor.dtype.stated_name,
         "component": lambda row: row.component.value,
         "part": lambda row: row.part,
         "role": lambda row: row.role,
@@ -80,7 +83,7 @@ def group(table: ParameterTable, *by: str) -> Grouping:
     getters = {name: get for key in by for name, get in KEYS[key].items()}
     if "tensor" in getters:
         return _each_tensor(table, getters)
-    sums: dict[tuple[Any, ...], list[int]] = {}
+    sums: dict[tuple[Any, ...], list[Any]] = {}
     columns = tuple(getters.values())
     rows = kinds_of(table) if getters.keys() <= _SHARED_BY_A_KIND else zip(table.rows, repeat(1))
     for row, n in rows:
@@ -90,7 +93,8 @@ def group(table: ParameterTable, *by: str) -> Grouping:
             entry = sums[key] = [0, 0, 0]
         entry[0] += n
         entry[1] += n * row.numel
-        entry[2] += n * row.tensor.nbytes
+        nbytes = row.tensor.nbytes
+        entry[2] = None if nbytes is None or entry[2] is None else entry[2] + n * nbytes
     total = sum(entry[1] for entry in sums.values()) or 1
     groups = [Group(key, n, numel, nbytes, numel / total) for key, (n, numel, nbytes) in sums.items()]
     names = tuple(getters)

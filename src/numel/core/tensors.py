@@ -42,8 +42,8 @@ class TensorInfo(NamedTuple):
         return prod(self.shape)
 
     @property
-    def nbytes(self) -> int:
-        """Bytes that the elements take at this dtype."""
+    def nbytes(self) -> int | None:
+        """Bytes that the elements take at this dtype; None where the dtype is unknown."""
         return self.dtype.nbytes(prod(self.shape))
 
 

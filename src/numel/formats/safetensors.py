@@ -188,7 +188,7 @@ def _check_layout(tensors: Sequence[TensorInfo], source: ByteSource, data_start:
     """Raises CorruptFileError unless the values fill the file behind the header without a gap and without overlap."""
     position, before = data_start, None
     ordered = sorted(tensors, key=lambda tensor: (tensor.offset or 0, tensor.nbytes))
-    last = max((tensor.offset or 0) + tensor.nbytes for tensor in ordered) if ordered else data_start
+    last = max((tensor.offset or 0) + (tensor.nbytes or 0) for tensor in ordered) if ordered else data_start
     if last > source.size:
         message = Sentence(
             "is cut short: the values end at byte {last} and the file at {size}", last=last, size=source.size
@@ -204,7 +204,7 @@ def _check_layout(tensors: Sequence[TensorInfo], source: ByteSource, data_start:
             other = Sentence("those of {name}", name=shown_name(before.name)) if before else Sentence("the header")
             message = Sentence("the values of tensor {name} begin within {other}", name=name, other=other)
             raise _corrupt(source, message, begin)
-        position, before = begin + tensor.nbytes, tensor
+        position, before = begin + (tensor.nbytes or 0), tensor
     if position < source.size:
         message = Sentence("{n} bytes at the end belong to no tensor", n=source.size - position)
         raise _corrupt(source, message, position)
