@@ -1,11 +1,12 @@
 """One model through every source: a name, a config, a header, a folder, a live module, a state dict."""
 
 import json
+import types
 
 import pytest
 
 import numel
-from numel.cli import main
+from numel.api import rendered
 from numel.sources.preset import find
 
 torch = pytest.importorskip("torch")
@@ -70,24 +71,42 @@ def test_every_source_gives_the_same_table(sources):
         assert found.counts == expected.counts, kind
 
 
-def test_a_state_dict_gives_the_same_table(sources):
-    state = sources["module"].state_dict()
-    expected = numel.inspect(sources["preset"])
-    assert rows(numel.inspect(state)) == rows(expected) | {
-        row for row in rows(numel.inspect(state)) if row[0] == "lm_head.weight" and row[-1] == 0
-    }
-    assert numel.inspect(state).total == expected.total
+@pytest.mark.parametrize("by", ["component", "part", "layer", "tensor", "dtype", "role"])
+def test_json_differs_only_in_the_source(sources, by):
+    """All that is known is given to each: a state dict has no name, and a header no configuration."""
+    config = sources["dict"]
+    answers = {}
+    for kind, source in {**sources, "state dict": sources["module"].state_dict()}.items():
+        joined = {"config": config} if kind in ("header", "state dict") else {}
+        model = numel.inspect(source, name=sources["preset"], **joined)
+        answer = json.loads(rendered(model.report(by=by), "json"))
+        assert set(answer["models"][0].pop("source")) == {"kind", "format", "location"}
+        if by == "tensor":  # each source has an order of its own: a file's is by name
+            answer["models"][0]["groups"].sort(key=lambda group: group["tensor"])
+        answers[kind] = answer
+    assert len(answers) == 7
+    for kind, answer in answers.items():
+        assert answer == answers["preset"], kind
 
 
-def test_json_differs_only_in_the_source(sources, capsys):
-    answers = []
-    for kind in ("preset", "config", "folder", "header"):
-        assert main([sources[kind], "--json", "--by", "tensor"]) == 0
-        answer = json.loads(capsys.readouterr().out)
-        answer["models"][0].pop("source")
-        answer["models"][0]["groups"].sort(key=lambda group: group["tensor"])
-        answers.append(answer)
-    assert answers[1:] == answers[:1] * 3
+def test_a_state_dict_alone_gives_the_same_rows(sources):
+    """The tied lm_head is told by its memory, so no row of its own; what says so is a warning's matter."""
+    alone, expected = numel.inspect(sources["module"].state_dict()), numel.inspect(sources["preset"])
+    assert rows(alone) == rows(expected)
+    assert alone.total == expected.total
+    assert dict(alone.table.aliases) == {"lm_head.weight": "transformer.wte.weight"}
+
+
+def test_a_live_model_is_called_what_it_was_loaded_as(sources):
+    module = sources["module"]
+    assert numel.inspect(module).name == "gpt2"  # its model type: it was loaded from nowhere
+    named = types.SimpleNamespace(name_or_path="me/my-gpt2", to_dict=lambda: {"model_type": "gpt2"})
+    bare = torch.nn.Linear(2, 3)
+    assert numel.inspect(bare).name == "Linear"
+    bare.config = named
+    assert numel.inspect(bare).name == "me/my-gpt2"
+    bare.config = types.SimpleNamespace(name_or_path="/home/me/models/small/", to_dict=dict)
+    assert numel.inspect(bare).name == "small"
 
 
 def test_an_old_checkpoint_is_explained_line_by_line(tmp_path):

@@ -35,14 +35,19 @@ def open_inventory(
         source = source.to_dict()
     if isinstance(source, dict) and not _holds_tensors(source):
         from .formats.hf_config import parse
+        from .sources.module import name_of
 
-        return _from_config(parse(source), Source("config", "dict", ""), None, overrides or {})
+        given = parse(source)
+        return _from_config(given, Source("config", "dict", ""), name_of(given), overrides or {})
     if isinstance(source, dict) or hasattr(source, "named_parameters"):
         _refuse(overrides, Sentence("a live model"))
-        from .sources.module import read
+        from .sources.module import name_of, read
 
         found = read(source)
-        return _with_config(found, ModelConfig(dict(config)) if config is not None else found.config)
+        if config is None:
+            return _with_config(found, found.config)
+        given = ModelConfig(dict(config))
+        return _with_config(found._replace(name=name_of(given) or found.name), given)
     message = Sentence("cannot inspect a {name}", name=type(source).__name__)
     raise UsageError(message, hint=Sentence("a name, a path, a config dict, a torch module or a state dict"))
 

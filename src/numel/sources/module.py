@@ -54,8 +54,10 @@ def read(live: object) -> Inventory:
         message = Sentence("a {name} is neither a torch module nor a state dict", name=type(live).__name__)
         raise UsageError(message)
     module = _unwrapped(live)
-    name = type(module).__name__
-    return _inventory(name, Source("module", "torch", name), list(_of_module(module)), (), _config(module))
+    class_name, config = type(module).__name__, _config(module)
+    name = name_of(config) if config else None
+    source = Source("module", "torch", class_name)
+    return _inventory(name or class_name, source, list(_of_module(module)), (), config)
 
 
 def _inventory(
@@ -121,9 +123,21 @@ def _unwrapped(module: Any) -> Any:
 
 def _config(module: Any) -> ModelConfig | None:
     """The configuration that a transformers model carries."""
-    to_dict = getattr(getattr(module, "config", None), "to_dict", None)
+    config = getattr(module, "config", None)
+    to_dict = getattr(config, "to_dict", None)
     fields = to_dict() if callable(to_dict) else None
-    return ModelConfig(dict(fields)) if isinstance(fields, Mapping) else None
+    if not isinstance(fields, Mapping):
+        return None
+    return ModelConfig({"_name_or_path": getattr(config, "name_or_path", None), **fields})
+
+
+def name_of(config: ModelConfig) -> str | None:
+    """What to call a model of which only the configuration is known: where it was loaded from, else its model type."""
+    loaded_from = config.fields.get("_name_or_path") or config.fields.get("name_or_path")
+    if isinstance(loaded_from, str) and loaded_from.strip("./"):
+        is_path = loaded_from.startswith((".", "/", "~")) or loaded_from.count("/") > 1 or "\\" in loaded_from
+        return loaded_from.replace("\\", "/").rstrip("/").rpartition("/")[2] if is_path else loaded_from
+    return config.model_type
 
 
 def _memory(tensor: Any) -> Hashable:
