@@ -20,7 +20,7 @@ ALLOWED = {
     "formats": {"core", "kernels", "errors", "registry"},
     "blueprints": {"core", "errors"},
     "rules": {"core"},
-    "classify": {"core", "errors", "rules"},
+    "classify": {"core", "errors", "registry", "rules"},
     "analyses": {"core", "kernels", "errors", "registry"},
     "views": {"core", "units", "errors", "registry", "translate", "palette"},
     "presets": set(),

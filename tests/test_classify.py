@@ -118,6 +118,16 @@ def test_every_tensor_is_where_the_module_tree_has_it(model):
     assert wrong == []
 
 
+@pytest.mark.parametrize("name", ["w", "w.weight", "transformer.w", "transformer.w.weight", "block.w.weight"])
+def test_a_tensor_called_w_is_an_embedding_in_ctrl_alone(name):
+    """CTRL's token embedding is its module `w` (the ground truth above); another model's `w` says nothing."""
+    assert placed([name])[name].component.value == "unclassified"
+    attention = "h.0.multi_head_attention.Wq.weight"
+    for prefix in ("", "transformer."):
+        found = placed([f"{prefix}w.weight", prefix + attention])[f"{prefix}w.weight"]
+        assert (found.component.value, found.part) == ("embedding", "token")
+
+
 def test_what_is_better_known_than_the_tree_is_still_in_it_and_still_differs():
     said = {template_of(name): part for model in TRUTH for name, _, part, *_ in model["rows"]}
     assert all(said[template] != part for template, (part, _) in BETTER_KNOWN.items())

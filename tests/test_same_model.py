@@ -1,6 +1,7 @@
 """One model through every source: a name, a config, a header, a folder, a live module, a state dict."""
 
 import json
+import math
 import types
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import numel
 from numel.api import rendered
 from numel.sources.preset import find
+from numel.translate import Translator
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -23,12 +25,15 @@ def meta_module(name):
 def write_header(path, module):
     """A safetensors file as `save_pretrained` lays it out (tied tensors once), its values a hole in the file."""
     tied = set(getattr(module, "_tied_weights_keys", None) or ())
+    write_tensors(path, {name: list(tensor.shape) for name, tensor in module.state_dict().items() if name not in tied})
+
+
+def write_tensors(path, shapes):
+    """A safetensors file of float32 tensors, its values a hole in the file."""
     header, end = {"__metadata__": {"format": "pt"}}, 0
-    for name, tensor in module.state_dict().items():
-        if name in tied:
-            continue
-        nbytes = 4 * tensor.numel()
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [end, end + nbytes]}
+    for name, shape in shapes.items():
+        nbytes = 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [end, end + nbytes]}
         end += nbytes
     raw = json.dumps(header).encode()
     with path.open("wb") as file:
@@ -97,6 +102,21 @@ def test_a_state_dict_alone_gives_the_same_rows(sources):
     assert dict(alone.table.aliases) == {"lm_head.weight": "transformer.wte.weight"}
 
 
+def test_what_nobody_says_of_a_bare_file_is_said(sources, tmp_path):
+    """Without a configuration a copy of the token embedding looks like an untied head, and a mask like a weight."""
+    shapes = {"transformer.wte.weight": [50257, 768], "lm_head.weight": [50257, 768], "h.0.attn.odd": [4, 4]}
+    path = tmp_path / "model.safetensors"
+    write_tensors(path, shapes)
+    report = numel.inspect(path).report()
+    said = [Translator().text(text) for text in (*report.assumptions, *report.warnings)]
+    assert any("lm_head.weight and transformer.wte.weight have the same shape and may be tied" in s for s in said)
+    assert any("no configuration says which tensors are buffers" in s for s in said)
+    for source in (sources["preset"], sources["folder"], sources["module"]):
+        report = numel.inspect(source).report()
+        said = [Translator().text(text) for text in (*report.assumptions, *report.warnings)]
+        assert not any("may be tied" in s or "are buffers" in s for s in said)
+
+
 def test_a_live_model_is_called_what_it_was_loaded_as(sources):
     module = sources["module"]
     assert numel.inspect(module).name == "gpt2"  # its model type: it was loaded from nowhere
@@ -112,18 +132,10 @@ def test_a_live_model_is_called_what_it_was_loaded_as(sources):
 def test_an_old_checkpoint_is_explained_line_by_line(tmp_path):
     """The first published files hold the causal masks as tensors: the hub's 137,022,720 for gpt2."""
     module = meta_module("gpt2")
-    header, end = {}, 0
     shapes = {n.removeprefix("transformer."): list(p.shape) for n, p in module.named_parameters()}
     shapes |= {f"h.{i}.attn.bias": [1, 1, 1024, 1024] for i in range(12)}
-    for name, shape in shapes.items():
-        nbytes = 4 * torch.Size(shape).numel()
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [end, end + nbytes]}
-        end += nbytes
-    raw = json.dumps(header).encode()
     path = tmp_path / "model.safetensors"
-    with path.open("wb") as file:
-        file.write(len(raw).to_bytes(8, "little") + raw)
-        file.truncate(8 + len(raw) + end)
+    write_tensors(path, shapes)
     model = numel.inspect(path)
     assert model.stored == 137_022_720
     assert model.total == 124_439_808

@@ -13,7 +13,9 @@ from .core.kinds import kinds_of
 from .core.parameters import Component, Parameter, ParameterTable, Place
 from .core.records import NamedTuple
 from .errors import Sentence, UsageError
+from .registry import near_hint
 from .rules import (
+    BESIDE_TOKEN_TABLE,
     BUFFERS,
     CAUSAL_MASK,
     CLUES,
@@ -26,6 +28,7 @@ from .rules import (
     ROUTER_BIAS,
     RULES,
     STUDY_RULES,
+    TOKEN_TABLES,
     TOWERS,
     TRAINED_ROUTER_BIAS,
     TRAINED_ROUTER_BIAS_TYPES,
@@ -63,7 +66,7 @@ def classify(inventory: Inventory, *, rule: str = "numel") -> ParameterTable:
     """
     if rule not in RULE_NAMES:
         message = Sentence("no classification rule called '{rule}'", rule=rule)
-        raise UsageError(message, hint=_hint(rule))
+        raise UsageError(message, hint=near_hint(rule, RULE_NAMES))
     with _collector_paused():
         table = ParameterTable(
             name=inventory.name,
@@ -196,7 +199,9 @@ def _rows(inventory: Inventory) -> list[Parameter]:
     names = [tensor.name for tensor in tensors]
     keys = _masked(names)
     forms = {key: _form(name) for key, name in dict(zip(keys, names, strict=True)).items()}
-    judge = _Judge(inventory, _clues(names, keys, forms))
+    judge = _Judge(
+        inventory, _clues(names, keys, forms), has_bare_table=any(key.endswith(BESIDE_TOKEN_TABLE) for key in forms)
+    )
     # the verdict on a form, if one serves for all of its names, else the digits on which it hangs, if it is only they
     known = {key: (form.layer, form.expert, judge.of_form(form), judge.digits(form)) for key, form in forms.items()}
     verdicts: dict[tuple[str, str], _Verdict] = {}
@@ -293,7 +298,8 @@ _Verdict = tuple[Component, str, str, str, str | None]  # a place, and why it do
 class _Judge:
     """What a tensor's name, and its shape if need be, say of it, in the light of the inventory that holds it."""
 
-    def __init__(self, inventory: Inventory, clues: Mapping[str, frozenset[str]]) -> None:
+    def __init__(self, inventory: Inventory, clues: Mapping[str, frozenset[str]], *, has_bare_table: bool) -> None:
+        self._token_tables = TOKEN_TABLES if has_bare_table else _NOTHING
         self._config_type = inventory.config.model_type if inventory.config else None
         self._knows_parameters = inventory.source.kind == "module"
         self._knows_router_biases = self._knows_parameters or bool(inventory.formulas)
@@ -324,6 +330,8 @@ class _Judge:
 
     def _judge(self, name: str, shape: tuple[int, ...], siblings: frozenset[str]) -> _Verdict:
         component, part, role, tower = place(name, siblings)
+        if name in self._token_tables:
+            component, part = Component.EMBEDDING, "token"
         buffer = self._buffer_part(name, shape)
         if buffer is not None:
             return Component.BUFFER, buffer, role, tower, "buffer"
@@ -390,14 +398,3 @@ def _by_source(
 def _first(table: Iterable[tuple[str, str]], name: str) -> str | None:
     """The value of the first row whose pattern is found in `name`."""
     return next((value for pattern, value in table if re.search(pattern, name)), None)
-
-
-def _hint(rule: str) -> str:
-    from difflib import get_close_matches  # only on the way to an error
-
-    near = get_close_matches(rule, RULE_NAMES)
-    return (
-        Sentence("did you mean {near}?", near=", ".join(near))
-        if near
-        else Sentence("there is {names}", names=", ".join(RULE_NAMES))
-    )

@@ -283,7 +283,7 @@ RULES: tuple[Group, ...] = (
     # ── Embeddings ────────────────────────────────────────────────────────────────────────────────────────────────
     Group(
         Component.EMBEDDING,
-        r"embed|embd|wte|wpe|emb$|shared$|token_types$|^\.(?:transformer\.)?w$|latents|patchif|_tokens?$|newline",
+        r"embed|embd|wte|wpe|emb$|shared$|token_types$|latents|patchif|_tokens?$|newline",
         (
             (r"position|wpe|pos_emb|\.pe_", "position"),
             (r"type|segment", "token_type"),
@@ -303,6 +303,9 @@ CLUES: tuple[Clue, ...] = (
     # the flash-attn family calls every token mixer `mixer`
     Clue("mixer", "Wqkv", reads_as="self_attn"),
 )
+
+# CTRL calls its token embedding `w`, which may be anything elsewhere: it is one beside CTRL's attention.
+TOKEN_TABLES, BESIDE_TOKEN_TABLE = frozenset({"w.weight", "transformer.w.weight"}), "h.0.multi_head_attention.Wq.weight"
 
 # What a leaf is: (regex on the name, role); the first that matches.
 ROLES: tuple[tuple[str, str], ...] = (

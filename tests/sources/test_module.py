@@ -34,7 +34,7 @@ def test_gpt2_has_its_head_tied(config, device):
     assert sum(t.numel for t in found.tensors) == sum(p.numel() for p in model.parameters())
     assert [t.name for t in found.tensors] == [name for name, _ in model.named_parameters()]
     assert found.config.model_type == "gpt2"
-    assert (found.name, found.source) == ("GPT2LMHeadModel", ("module", "torch", "GPT2LMHeadModel"))
+    assert (found.name, found.source) == ("gpt2", ("module", "torch", "GPT2LMHeadModel"))
     assert {t.dtype.name for t in found.tensors} == {"F32"}
 
 

@@ -128,6 +128,7 @@ def assumptions(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
             )
         )
     said.extend(_without_dtype(tables))
+    said.extend(_without_config(tables))
     ties = {(name, target) for table in tables for name, target in table.aliases.items()}
     for name, target in sorted(ties)[:4]:
         values = {"name": Value(name, Unit.NAME), "target": Value(target, Unit.NAME)}
@@ -152,8 +153,42 @@ def _without_dtype(tables: Sequence[ParameterTable]) -> Iterator[Text]:
             yield Text(said, {"model": Value(table.name, Unit.NAME)})
 
 
+def _without_config(tables: Sequence[ParameterTable]) -> Iterator[Text]:
+    """That buffers are only guessed, of each model of which there are names and shapes and nothing else."""
+    for table in tables:
+        if table.config is None and table.source.kind != "module":
+            said = "{model}: no configuration says which tensors are buffers: told by their names, all others count"
+            yield Text(said, {"model": Value(table.name, Unit.NAME)})
+
+
+def _maybe_tied(tables: Sequence[ParameterTable]) -> Iterator[Text]:
+    """That an output matrix as large as the token embedding may be a copy of it, where nobody says whether it is."""
+    for table in tables:
+        ties = table.config.fields.get("tie_word_embeddings") if table.config else None
+        if table.hyperparameters or ties is False or table.source.kind == "module":
+            continue  # a blueprint, the configuration or the memory itself has said it
+        counted = [row for row, _ in kinds_of(table) if row.excluded is None and row.role == "weight"]
+        tokens = {row.tensor.shape: row for row in counted if (row.component, row.part) == ("embedding", "token")}
+        for head in counted:
+            if head.part == "lm_head" and head.tensor.shape in tokens:
+                values = {
+                    "model": Value(table.name, Unit.NAME),
+                    "head": Value(head.tensor.name, Unit.NAME),
+                    "table": Value(tokens[head.tensor.shape].tensor.name, Unit.NAME),
+                }
+                said = (
+                    "{model}: {head} and {table} have the same shape and may be tied; nothing says so, and both count"
+                )
+                yield Text(said, values)
+
+
 def warnings(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
     """What is odd about the sources, each with its model's name."""
+    return (*_warned(tables), *_maybe_tied(tables))
+
+
+def _warned(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
+    """The sources' own warnings."""
     return tuple(
         Text("{model}: {warning}", {"model": Value(table.name, Unit.NAME), "warning": Value(text, Unit.FORMULA)})
         for table in tables
