@@ -88,6 +88,31 @@ def test_a_field_can_be_changed(capsys):
     assert json.loads(out)["models"][0]["counts"]["total"] == 354_823_168
 
 
+@pytest.mark.parametrize("command", ["show", "study", "explain", "models"])
+@pytest.mark.parametrize(
+    ("suffix", "begins"),
+    [("json", '{\n  "schema"'), ("csv", ""), ("md", "# "), ("html", "<!doctype html>"), ("HTM", "<!doctype html>")],
+)
+def test_the_answer_is_written_as_its_files_name_ends(tmp_path, capsys, command, suffix, begins):
+    path = tmp_path / f"answer.{suffix}"
+    assert run(capsys, command, "gpt2", "-o", str(path)) == (0, "", "")
+    text = path.read_text(encoding="utf-8")
+    assert text.lower().startswith(begins)
+    if suffix == "csv":
+        assert len({line.count(",") for line in text.splitlines()[:1]}) == 1
+        assert "," in text.splitlines()[0]
+
+
+def test_an_option_wins_over_the_files_name(tmp_path, capsys):
+    path = tmp_path / "answer.txt"
+    run(capsys, "gpt2", "--json", "-o", str(path))
+    assert json.loads(path.read_text(encoding="utf-8"))["schema"] == "numel/1"
+
+
+def test_a_key_given_twice_groups_once(capsys):
+    assert run(capsys, "gpt2", "--by", "component,component") == run(capsys, "gpt2")
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_the_figure_is_saved_by_its_suffix(tmp_path, capsys, suffix):
     path = tmp_path / f"share.{suffix}"
@@ -125,6 +150,13 @@ def test_the_study_is_written_as_a_document(tmp_path, capsys):
         (["scaling", "gpt2"], 2, "two models"),
         (["explain", "gpt2", "moe"], 2, "embedding, attention, mlp, norm"),
         (["norms"], 2, "MODEL"),
+        (["gpt2", "--md", "--csv"], 2, "--csv"),
+        (["gpt2", "--md", "--format", "html"], 2, "--format"),
+        (["gpt2", "--width", "0"], 2, "--width 0"),
+        (["gpt2", "--width", "-3"], 2, "--width -3"),
+        (["gpt2", "-o", "share.svg"], 2, "--save"),
+        (["explain", "gpt2", "atention"], 2, "did you mean attention?"),
+        (["explain", "gpt2", "Embeding"], 2, "did you mean embedding?"),
         (["study", "gpt2", "-o", "/dev/null/study"], 2, "/dev/null/study"),
     ],
 )

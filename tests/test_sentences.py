@@ -70,11 +70,14 @@ def test_an_error_is_said_in_the_readers_language(capsys, words, english, vietna
     assert vietnamese in run(capsys, *words, "--lang", "vi")[2]
 
 
-def test_json_says_the_error_in_english(capsys):
-    _, english, _ = run(capsys, "gtp2", "--json")
-    _, out, err = run(capsys, "gtp2", "--json", "--lang", "vi")
-    assert json.loads(out) == json.loads(english)
-    assert "có phải ý bạn là" in err
+@pytest.mark.parametrize(
+    "words", [["gtp2", "--json"], ["gpt2", "--json", "--csv"], ["gpt2", "--by", "x", "--format", "json"]]
+)
+def test_json_says_the_error_in_english(capsys, words):
+    _, english, _ = run(capsys, *words)
+    _, out, _ = run(capsys, *words, "--lang", "vi")
+    assert json.loads(out)["error"]["message"].isascii()
+    assert out == english
 
 
 def test_the_place_in_a_broken_file_is_said_too(tmp_path, capsys):

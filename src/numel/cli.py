@@ -13,7 +13,7 @@ from .errors import NumelError, Sentence, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any, NoReturn
 
 _FORMATS = ("terminal", "json", "csv", "markdown", "html")
@@ -50,7 +50,11 @@ def main(argv: Sequence[str]) -> int:
         lang = _language(words)
         return _run(words, lang)
     except NumelError as error:
-        return _fail(error, lang, as_json="--json" in words or "--format=json" in words)
+        return _fail(error, lang, as_json=_asks_for_json(words))
+
+
+def _asks_for_json(words: Sequence[str]) -> bool:
+    return "--json" in words or "--format=json" in words or "--format json" in " ".join(words)
 
 
 def _language(words: list[str]) -> str:
@@ -66,7 +70,7 @@ def _run(words: list[str], lang: str) -> int:
         _overview(lang).print_help()
         return 0 if words else 2
     analysis = ANALYSES[command].load()
-    parser = _parser(command, analysis, lang)
+    parser = _parser(command, analysis, lang, is_read_by_programs=_asks_for_json(words))
     options = parser.parse_args(words, Namespace(command_line=_quoted(["numel", command, *words])))
     return _answer(command, analysis, options)
 
@@ -98,10 +102,10 @@ def _overview(lang: str) -> ArgumentParser:
     return _Parser("numel", usage, about, epilog, formatter_class=RawDescriptionHelpFormatter)
 
 
-def _parser(command: str, analysis: Any, lang: str) -> ArgumentParser:
+def _parser(command: str, analysis: Any, lang: str, *, is_read_by_programs: bool) -> ArgumentParser:
     from .translate import Translator, speak
 
-    speak(lang)
+    speak("en" if is_read_by_programs else lang)
     say = Translator(lang).word
     lists = hasattr(analysis, "TAKES_WORDS")
     about = (
@@ -114,9 +118,10 @@ def _parser(command: str, analysis: Any, lang: str) -> ArgumentParser:
     )
     analysis.add_options(parser)
     common = parser.add_argument_group(say("output"))
-    common.add_argument("--format", choices=_FORMATS, default="terminal", help=say("how to write the answer"))
+    forms = common.add_mutually_exclusive_group()
+    forms.add_argument("--format", choices=_FORMATS, help=say("how to write the answer; else as -o PATH ends"))
     for short, long in (("--json", "json"), ("--csv", "csv"), ("--md", "markdown"), ("--html", "html")):
-        common.add_argument(
+        forms.add_argument(
             short,
             dest="format",
             action="store_const",
@@ -154,6 +159,8 @@ def _answer(command: str, analysis: Any, options: Namespace) -> int:
     from . import api
 
     words, chosen = _split_words(analysis, options)
+    if options.width is not None and options.width < 1:
+        raise UsageError(Sentence("--width {n}: a line has one column or more", n=options.width))
     if hasattr(analysis, "TAKES_WORDS"):
         shown = api.listed(command, words)
     else:
@@ -172,7 +179,19 @@ def _split_words(analysis: Any, options: Namespace) -> tuple[list[str], dict[str
     trailing = getattr(analysis, "TRAILING", None)
     if trailing and len(words) > 1 and words[-1].lower() in trailing[1]:
         chosen[trailing[0]] = trailing[1][words.pop().lower()]
+    elif trailing and len(words) > 1 and words[-1].isalpha():
+        _refuse_misspelt(words[-1], trailing[1])
     return words, chosen
+
+
+def _refuse_misspelt(word: str, known: Iterable[str]) -> None:
+    """Raises UsageError for a last word that is nearly an option of the analysis: `atention`."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.lower(), known, n=1, cutoff=0.75)
+    if near:
+        message = Sentence("no model and no component called '{word}'", word=word)
+        raise UsageError(message, hint=Sentence("did you mean {near}?", near=near[0]))
 
 
 def _overrides(pairs: list[str]) -> dict[str, Any]:

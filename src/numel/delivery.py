@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 
 class Delivery(NamedTuple):
-    """How a report is wanted. `output`: a file, or for a document a folder; `save`: a figure's file."""
+    """How a report is wanted. `output`: a file, or for a document a folder; `save`: a figure's file.
 
-    view: str = "terminal"
+    `view`: None is what the name of `output` ends in, or else the terminal's.
+    """
+
+    view: str | None = None
     output: str | None = None
     save: str | None = None
     lang: str = "en"
@@ -30,8 +33,13 @@ class Delivery(NamedTuple):
     width: int | None = None
 
 
+_VIEW_OF = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html"}
+_PICTURES = (".png", ".svg", ".pdf")
+
+
 def deliver(report: Report, wanted: Delivery) -> None:
     """Write the report as wanted. Raises UsageError when a file cannot be written or there is no figure to draw."""
+    view = wanted.view or _view_of(wanted.output)
     if wanted.save is not None:
         _save_figure(report, wanted.save, wanted.lang)
     if wanted.output is not None and report.command == "study" and not os.path.splitext(wanted.output)[1]:
@@ -39,11 +47,20 @@ def deliver(report: Report, wanted: Delivery) -> None:
     elif wanted.output is not None:
         options = ViewOptions(lang=wanted.lang, width=wanted.width, color=False)
         out = StringIO()
-        find(VIEWS, wanted.view, kind="view")(report, out, options)
+        find(VIEWS, view, kind="view")(report, out, options)
         write_whole(wanted.output, out.getvalue().encode())
-    elif wanted.save is None or wanted.view != "terminal":  # a figure alone, unless another form was asked for too
+    elif wanted.save is None or view != "terminal":  # a figure alone, unless another form was asked for too
         options = ViewOptions(lang=wanted.lang, width=wanted.width, color=wanted.color)
-        find(VIEWS, wanted.view, kind="view")(report, sys.stdout, options)
+        find(VIEWS, view, kind="view")(report, sys.stdout, options)
+
+
+def _view_of(output: str | None) -> str:
+    """The view that a file's name asks for. Raises UsageError for a picture's name."""
+    suffix = os.path.splitext(output)[1].lower() if output else ""
+    if suffix in _PICTURES:
+        message = Sentence("-o writes the answer, and {suffix} is a figure's", suffix=suffix)
+        raise UsageError(message, path=output, hint=Sentence("--save FILE draws the figure"))
+    return _VIEW_OF.get(suffix, "terminal")
 
 
 def _save_figure(report: Report, path: str, lang: str) -> None:

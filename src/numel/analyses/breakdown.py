@@ -42,7 +42,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def analyze(models: Sequence[ParameterTable], options: Options) -> Breakdown:
     """The parameters of each model, grouped. Raises UsageError for a key that does not exist."""
-    by = tuple(key.strip() for key in options.by.split(","))
+    by = tuple(dict.fromkeys(key.strip() for key in options.by.split(",")))
     for key in by:
         if key not in KEYS:
             message = Sentence("cannot group by '{key}'", key=key)
