@@ -96,6 +96,24 @@ def test_plots_take_and_return_axes():
     assert numel.inspect("gpt2").plot.share() is not None
 
 
+@pytest.mark.parametrize("ax", [3, "axes", object()])
+def test_what_is_no_axes_is_refused(ax):
+    with pytest.raises(NumelError, match=r"ax must be matplotlib Axes.*plt\.subplots"):
+        numel.inspect("gpt2").plot.share(ax=ax)
+
+
+def test_integers_stay_integers_in_pandas():
+    pandas = pytest.importorskip("pandas")
+    layers = numel.inspect("gpt2").by("layer").to_pandas()
+    assert str(layers["layer"].dtype) == "Int64"
+    assert layers["layer"].isna().sum() == 1  # the embeddings and the last norm stand outside the layers
+    assert set(layers["layer"].dropna()) == set(range(12))
+    unknown = numel.inspect("gpt-oss-20b").by("component").to_pandas()
+    assert str(unknown["nbytes"].dtype) == "Int64"
+    assert unknown["nbytes"].isna().all()
+    assert isinstance(unknown, pandas.DataFrame)
+
+
 def test_a_near_name_is_offered():
     with pytest.raises(SourceNotFoundError, match="did you mean gpt2-xl"):
         numel.inspect("gtp2-xl")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .core.groups import Grouping
 
 
+_INTEGERS = frozenset({"layer", "expert", "nbytes"})  # whatever else a column of only unknown values would be
+
+
 class GroupTable:
     """Rows of keys, `n_tensors`, `numel`, `nbytes` and `share`; made by `Model.by` and `Comparison.by`."""
 
@@ -49,8 +52,14 @@ class GroupTable:
         return sum(len(grouping.groups) for grouping in self._groupings)
 
     def to_pandas(self) -> pd.DataFrame:
-        """A pandas DataFrame. Raises MissingDependencyError without pandas."""
-        frame: pd.DataFrame = _package("pandas", extra="pandas").DataFrame(self.to_dicts())
+        """A pandas DataFrame; integers stay integers where some are missing (Int64). Raises MissingDependencyError."""
+        pandas = _package("pandas", extra="pandas")
+        rows = self.to_dicts()
+        frame: pd.DataFrame = pandas.DataFrame(rows)
+        for name in frame.columns:
+            values = [row[name] for row in rows]
+            if None in values and (name in _INTEGERS or any(type(value) is int for value in values)):
+                frame[name] = pandas.array(values, dtype="Int64")
         return frame
 
     def to_polars(self) -> pl.DataFrame:

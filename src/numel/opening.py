@@ -34,6 +34,7 @@ def open_inventory(
     if hasattr(source, "model_type") and hasattr(source, "to_dict"):  # a configuration object of transformers
         source = source.to_dict()
     if isinstance(source, dict) and not _holds_tensors(source):
+        _refuse_checkpoint(source)
         from .formats.hf_config import parse
         from .sources.module import name_of
 
@@ -102,8 +103,20 @@ def _refuse(overrides: Mapping[str, Any] | None, what: str) -> None:
 
 
 def _holds_tensors(mapping: dict[Any, Any]) -> bool:
-    """Whether a dict is a state dict: its values have shapes; a configuration's do not."""
-    return bool(mapping) and all(hasattr(value, "shape") for value in mapping.values())
+    """Whether a dict is a state dict: its values have shapes and dtypes; a configuration's do not."""
+    return bool(mapping) and all(hasattr(value, "dtype") for value in mapping.values())
+
+
+def _refuse_checkpoint(mapping: dict[Any, Any]) -> None:
+    """Raises UsageError for what torch.save often writes: the state dict under a name, beside an epoch or an optimiser."""
+    for name, value in mapping.items():
+        if isinstance(value, dict) and _holds_tensors(value):
+            message = Sentence("a training checkpoint, which holds a state dict and more")
+            raise UsageError(message, hint=Sentence("give its ['{name}']", name=visible(str(name), 40)))
+    if any(hasattr(value, "dtype") for value in mapping.values()) and "model_type" not in mapping:
+        others = next(str(name) for name, value in mapping.items() if not hasattr(value, "dtype"))
+        message = Sentence("neither a state dict nor a configuration: {name} is no tensor", name=visible(others, 40))
+        raise UsageError(message, hint=Sentence("leave out what is no tensor"))
 
 
 def _from_config(config: ModelConfig, source: Source, name: str | None, overrides: Mapping[str, Any]) -> Inventory:

@@ -128,3 +128,38 @@ def _seconds(act):
     started = time.process_time()
     act()
     return time.process_time() - started
+
+
+def test_a_model_without_layers_is_refused():
+    for model_type, field in (("gpt2", "n_layer"), ("bert", "num_hidden_layers"), ("mixtral", "num_hidden_layers")):
+        with pytest.raises(ConfigError, match=f"{field} = 0: a model has one layer or more"):
+            evaluate(load(model_type), ModelConfig({"model_type": model_type, field: 0}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"model_type": "qwen3", "num_hidden_layers": 3, "layer_types": ["full_attention"] * 2},
+            "layer_types has 2 entries",
+        ),
+        ({"model_type": "mixtral", "num_local_experts": 4, "num_experts_per_tok": 5}, "num_experts_per_tok is 5"),
+    ],
+)
+def test_values_that_contradict_each_other_are_warned_of(fields, said):
+    model_type = fields["model_type"]
+    small = {"hidden_size": 8, "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 4}
+    assert any(said in warning for warning in evaluate(load(model_type), ModelConfig({**small, **fields})).warnings)
+    assert evaluate(load(model_type), ModelConfig({**small, "model_type": model_type})).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "fields", [{"n_head": 0}, {"n_embd": None}, {"n_embd": [1]}, {"n_inner": "x"}, {"n_layer": 1.5}]
+)
+def test_an_error_speaks_of_the_configuration_and_not_of_python(fields):
+    with pytest.raises(ConfigError) as caught:
+        evaluate(load("gpt2"), ModelConfig({"model_type": "gpt2", **fields}))
+    said = str(caught.value)
+    assert next(iter(fields)) in said
+    for word in ("NoneType", "None", "modulo", "unsupported operand", "str'", "int'", "not subscriptable", "Error"):
+        assert word not in said

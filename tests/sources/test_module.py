@@ -1,10 +1,12 @@
 """Live modules and state dicts: the names that a checkpoint would have, tied weights once, no value read."""
 
+import re
 import sys
 import types
 
 import pytest
 
+import numel
 from numel.errors import UnsupportedError, UsageError
 from numel.sources.module import read
 
@@ -127,7 +129,7 @@ def test_a_dtype_that_no_file_has_is_named():
 
 
 def test_a_lazy_module_has_no_shapes_yet():
-    with pytest.raises(UnsupportedError, match="weight has no shape yet"):
+    with pytest.raises(UnsupportedError, match="weight is not initialised"):
         read(torch.nn.LazyLinear(3))
 
 
@@ -172,3 +174,22 @@ def test_torch_is_not_imported(monkeypatch):
 
     tensor = types.SimpleNamespace(shape=(2,), dtype="torch.float32")
     assert numel.sources.module.read({"a": tensor, "b": tensor}).aliases == {"b": "a"}
+
+
+def test_a_lazy_module_is_told_what_to_do():
+    lazy = torch.nn.Sequential(torch.nn.LazyLinear(3), torch.nn.Linear(3, 2))
+    for source in (lazy, lazy.state_dict()):
+        with pytest.raises(UnsupportedError, match=r"0\.weight is not initialised.*run once"):
+            numel.inspect(source)
+
+
+@pytest.mark.parametrize("key", ["model_state_dict", "state_dict", "model"])
+def test_a_training_checkpoint_names_the_state_dict_inside(key):
+    checkpoint = {"epoch": 3, key: torch.nn.Linear(2, 3).state_dict(), "loss": torch.zeros(())}
+    with pytest.raises(UsageError, match=re.escape(f"give its ['{key}']")):
+        numel.inspect(checkpoint)
+
+
+def test_a_state_dict_with_something_else_in_it_names_that():
+    with pytest.raises(UsageError, match="step is no tensor"):
+        numel.inspect({"w.weight": torch.zeros(2, 3), "step": 3})

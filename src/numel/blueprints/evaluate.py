@@ -8,7 +8,7 @@ from ..core.records import NamedTuple
 from ..core.tensors import Inventory, Source, TensorInfo
 from ..core.visible import visible
 from ..errors import Sentence
-from .hyperparameters import SubConfig, compute, resolve
+from .hyperparameters import SubConfig, compute, oddities, resolve
 from .library import load
 from .syntax import Section
 from .walk import Context, Found, Walk, blocks_of, renamed
@@ -77,6 +77,7 @@ def evaluate(blueprint: Blueprint, config: ModelConfig, *, in_memory: bool = Fal
     found = Found([], {}, set(), [], [], [])
     dtype = _dtype(config, UNKNOWN)
     values = _expand(blueprint, config, section, found, _Place(dtype, in_memory=in_memory))
+    odd = oddities({**config.fields, **values}, config.path)
     return Evaluation(
         tuple(found.tensors),
         found.aliases,
@@ -86,7 +87,7 @@ def evaluate(blueprint: Blueprint, config: ModelConfig, *, in_memory: bool = Fal
         tuple(found.extra),
         blueprint.class_prefix + section,
         values,
-        warnings,
+        (*warnings, *odd),
     )
 
 

@@ -9,7 +9,7 @@ from .syntax import BUILT_IN, BlueprintSyntaxError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from .expressions import Expression
@@ -20,6 +20,9 @@ else:
     Fields = dict
 
 MAX_REPEAT = 10_000  # layers, experts: the most published is 126 layers and 2,048 experts
+_N_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+_EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_topk")
 MAX_DIM = 1_000_000_000  # a vocabulary has reached 10^6; a dimension of 10^9 cannot be meant
 
 _TYPES = {
@@ -64,6 +67,32 @@ def resolve(
             )
             raise ConfigError(message, path=config.path, field=min(requirement.names, default=None))
     return values
+
+
+def oddities(values: Mapping[str, Any], path: str | None) -> Iterator[Sentence]:
+    """What in a configuration does not fit together and can be counted all the same; the fields of `values` with theirs.
+
+    Raises ConfigError for a model without layers.
+    """
+    layers = next((name for name in _N_LAYERS if type(values.get(name)) is int), None)
+    if layers and values[layers] == 0:
+        raise ConfigError(Sentence("{name} = 0: a model has one layer or more", name=layers), path=path, field=layers)
+    for name in ("layer_types", "mlp_layer_types"):
+        types = values.get(name)
+        extra = values.get("num_nextn_predict_layers")  # layers for multi-token prediction are listed behind the others
+        allowed = (values[layers], values[layers] + extra if type(extra) is int else None) if layers else ()
+        if layers and isinstance(types, list | tuple) and len(types) not in allowed:
+            said = "{name} has {n} entries, and {layers} is {n_layers}"
+            yield Sentence(said, name=name, n=len(types), layers=layers, n_layers=values[layers])
+    for name in _EXPERTS_PER_TOKEN:
+        used, (experts, n_experts) = values.get(name), _first_integer(values, _EXPERTS)
+        if type(used) is int and experts and used > n_experts:
+            said = "{name} is {used}, and there are {n} experts ({experts})"
+            yield Sentence(said, name=name, used=used, n=n_experts, experts=experts)
+
+
+def _first_integer(values: Mapping[str, Any], names: Iterable[str]) -> tuple[str, int]:
+    return next(((name, values[name]) for name in names if type(values.get(name)) is int), ("", 0))
 
 
 def in_order(rules: Iterable[FieldRule]) -> tuple[FieldRule, ...]:

@@ -98,9 +98,9 @@ def _of_module(module: Any) -> Iterator[_Member]:
 def _of_state_dict(state: Mapping[Any, Any]) -> tuple[list[_Member], tuple[str, ...]]:
     """The tensors of a state dict, and a warning about what else it holds."""
     members = [
-        _Member(str(name), tensor, is_buffer=False) for name, tensor in state.items() if hasattr(tensor, "shape")
+        _Member(str(name), tensor, is_buffer=False) for name, tensor in state.items() if hasattr(tensor, "dtype")
     ]
-    others = [str(name) for name, value in state.items() if not hasattr(value, "shape")]
+    others = [str(name) for name, value in state.items() if not hasattr(value, "dtype")]
     if not members:
         inside = [name for name in others if isinstance(state.get(name), Mapping)]
         message = Sentence("a state dict maps names to tensors, and none of these values is one")
@@ -159,8 +159,9 @@ def _shape(member: _Member) -> tuple[int, ...]:
     try:
         return tuple(map(int, member.tensor.shape))
     except (RuntimeError, TypeError, ValueError) as error:
-        message = Sentence("{name} has no shape yet", name=visible(member.name, 64))
-        raise UnsupportedError(message, hint=Sentence("a lazy module gets its shapes when it is run once")) from error
+        message = Sentence("{name} is not initialised: it has no shape yet", name=visible(member.name, 64))
+        hint = Sentence("a lazy module gets its shapes when it is run once on an input")
+        raise UnsupportedError(message, hint=hint) from error
 
 
 def _dtype(member: _Member) -> DType:

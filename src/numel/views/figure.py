@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -24,8 +25,6 @@ from .sheet import EDGE, INK, NORMAL, TITLE, Margins, sheet_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TextIO
-
-    from matplotlib.axes import Axes
 
     from ..core.report import Report
     from .options import ViewOptions
@@ -58,6 +57,9 @@ def draw(chart: Chart, lang: str = "en", ax: Axes | None = None) -> Axes:
     On Axes of the caller the labels take the room that is there: 7 inches by 4 hold every chart well.
     """
     translate = Translator(lang)
+    if ax is not None and not isinstance(ax, Axes):
+        message = Sentence("ax must be matplotlib Axes, not {type}", type=type(ax).__name__)
+        raise UsageError(message, hint=Sentence("fig, ax = plt.subplots() makes one; left out, one is made"))
     with _style():
         if ax is None:
             return _page([chart], translate)[1][0]
