@@ -25,16 +25,16 @@ ALLOWED = {
     "views": {"core", "units", "errors", "registry", "translate", "palette"},
     "presets": set(),
     "frames": {"core", "errors"},
-    # the three that join the layers: a source opened, a question answered, an answer delivered
+    # the four that join the layers: a source opened, a question answered, an answer delivered
     "reconcile": {"core", "errors", "blueprints"},
     "opening": {"core", "errors", "registry", "sources", "formats", "blueprints", "reconcile"},
     "delivery": {"core", "errors", "registry", "views"},
+    "known": {"core", "errors", "sources", "blueprints", "classify", "opening"},
     "api": {
         "core",
         "errors",
         "registry",
-        "sources",
-        "blueprints",
+        "known",
         "classify",
         "analyses",
         "views",

@@ -230,43 +230,16 @@ def report(tables: Sequence[ParameterTable], command: str, **options: Any) -> Re
     return result
 
 
-def listed(command: str, words: Sequence[str]) -> Report:
-    """What numel knows by itself, filtered by words: `models` or `architectures`."""
+def listed(command: str, words: Sequence[str], **chosen: Any) -> Report:
+    """What a command says that is asked of no model: `models`, `architectures`, `fit`."""
+    from .known import given
+
     analysis = find(ANALYSES, command, kind="command")
-    entries = _presets(analysis.Entry) if command == "models" else _architectures(analysis.Entry)
-    result: Report = analysis.report(analysis.analyze(entries, analysis.Options(tuple(words))))
+    options = analysis.Options(**{**chosen, "words": tuple(words)})
+    if hasattr(analysis, "choose"):  # what it is asked of hangs on the options
+        options = analysis.choose(options)
+    result: Report = analysis.report(analysis.analyze(given(command, analysis, options), options))
     return result
-
-
-def _architectures(entry: Any) -> list[Any]:
-    from .blueprints.language import parent_of
-    from .blueprints.library import load, model_types, source_text
-
-    found = []
-    for model_type in model_types():
-        blueprint = load(model_type)
-        heads = [name for name in blueprint.sections if name != "model"]
-        classes = tuple(blueprint.class_prefix + name for name in dict.fromkeys([*heads, "Model"]))
-        found.append(entry(model_type, parent_of(source_text(model_type)) or "", classes, blueprint.about))
-    return found
-
-
-def _presets(entry: Any) -> list[Any]:
-    from .blueprints.library import has_blueprint
-    from .sources.preset import all_presets
-
-    return [
-        entry(
-            preset.id,
-            preset.facts["config"]["model_type"],
-            preset.facts["count_class"],
-            preset.facts.get("total_params"),
-            preset.facts["agreement"],
-            preset.facts["source"],
-            has_blueprint(preset.facts["config"]["model_type"]),
-        )
-        for preset in all_presets()
-    ]
 
 
 def _beyond(names: Sequence[str]) -> tuple[tuple[ParameterTable, tuple[Disagreement, ...]], ...]:

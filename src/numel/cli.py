@@ -111,10 +111,14 @@ def _parser(command: str, analysis: Any, lang: str, *, is_read_by_programs: bool
     about = (
         "only those in which every word occurs" if lists else "a name, a safetensors file, a folder, or a config.json"
     )
+    about = getattr(analysis, "ABOUT_WORDS", about)  # the family of fit
     prog = "numel" if command == "show" else f"numel {command}"
     parser = _Parser(prog, description=say(ANALYSES[command].help), allow_abbrev=False, formatter_class=_formatter)
     parser.add_argument(
-        "words", nargs="*" if lists else "+", metavar=say("WORD" if lists else "MODEL"), help=say(about)
+        "words",
+        nargs="*" if lists else "+",
+        metavar=say("WORD" if lists and not hasattr(analysis, "ABOUT_WORDS") else "MODEL"),
+        help=say(about),
     )
     analysis.add_options(parser)
     common = parser.add_argument_group(say("output"))
@@ -162,7 +166,7 @@ def _answer(command: str, analysis: Any, options: Namespace) -> int:
     if options.width is not None and options.width < 1:
         raise UsageError(Sentence("--width {n}: a line has one column or more", n=options.width))
     if hasattr(analysis, "TAKES_WORDS"):
-        shown = api.listed(command, words)
+        shown = api.listed(command, words, **chosen)
     else:
         shown = api.ask(command, words, rule=options.rule, overrides=_overrides(options.set), **chosen)
     color = {"auto": None, "always": True, "never": False}[options.color]
@@ -173,7 +177,8 @@ def _answer(command: str, analysis: Any, options: Namespace) -> int:
 def _split_words(analysis: Any, options: Namespace) -> tuple[list[str], dict[str, Any]]:
     """The models, and the analysis' own options; a last word such as `mlp` may be one of them."""
     words = list(options.words)
-    chosen = {name: getattr(options, name) for name in analysis.Options._fields if hasattr(options, name)}
+    names = (name for name in analysis.Options._fields if name != "words")
+    chosen = {name: getattr(options, name) for name in names if hasattr(options, name)}
     if "command_line" in analysis.Options._fields:
         chosen["command_line"] = options.command_line
     trailing = getattr(analysis, "TRAILING", None)

@@ -1,0 +1,100 @@
+"""What numel knows without being given a model: published ones, architectures, families of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .blueprints.evaluate import evaluate, inventory_of
+from .blueprints.language import parent_of
+from .blueprints.library import has_blueprint, load, model_types, source_text
+from .classify import classify
+from .core.config import ModelConfig
+from .core.tensors import Source
+from .errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .blueprints.syntax import Blueprint
+    from .core.parameters import ParameterTable
+
+
+def given(command: str, analysis: Any, options: Any) -> Any:
+    """What the analysis behind `command` is asked of, when it is not asked of models."""
+    if command == "models":
+        return _presets(analysis.Entry)
+    if command == "architectures":
+        return _architectures(analysis.Entry)
+    return _family(analysis, options)
+
+
+def _architectures(entry: Any) -> list[Any]:
+    found = []
+    for model_type in model_types():
+        blueprint = load(model_type)
+        heads = [name for name in blueprint.sections if name != "model"]
+        classes = tuple(blueprint.class_prefix + name for name in dict.fromkeys([*heads, "Model"]))
+        found.append(entry(model_type, parent_of(source_text(model_type)) or "", classes, blueprint.about))
+    return found
+
+
+def _presets(entry: Any) -> list[Any]:
+    from .sources.preset import all_presets
+
+    return [
+        entry(
+            preset.id,
+            preset.facts["config"]["model_type"],
+            preset.facts["count_class"],
+            preset.facts.get("total_params"),
+            preset.facts["agreement"],
+            preset.facts["source"],
+            has_blueprint(preset.facts["config"]["model_type"]),
+        )
+        for preset in all_presets()
+    ]
+
+
+def _family(analysis: Any, options: Any) -> Any:
+    """The template that `options.like` names: a published model, a config.json, or an architecture's own defaults."""
+    config = _template(options.like)
+    blueprint = load(config.model_type or "")
+    aliases = {rule.name: rule.target for rule in blueprint.rules if rule.mode == "->"}
+    fields = {aliases[name]: value for name, value in config.fields.items() if name in aliases}
+    fields |= {name: value for name, value in config.fields.items() if name not in aliases}
+
+    def total(changed: Mapping[str, Any]) -> int:
+        found = evaluate(blueprint, ModelConfig(changed), in_memory=True)  # fewer tensors, the same total
+        return sum(tensor.numel for tensor in found.tensors if tensor.name not in found.buffers)
+
+    def table(changed: Mapping[str, Any]) -> ParameterTable:
+        source = Source("config", "fit", "")
+        return classify(inventory_of(blueprint, ModelConfig(changed), name=options.like, source=source))
+
+    values = evaluate(blueprint, ModelConfig(fields)).values
+    family = analysis.Family(options.like, fields, values, _derived(blueprint, fields), total)
+    return analysis.Template(family, table)
+
+
+def _template(like: str) -> ModelConfig:
+    from .opening import open_inventory
+    from .sources.preset import lookup
+
+    if has_blueprint(like) and lookup(like) is None:
+        return ModelConfig({"model_type": like})
+    config = open_inventory(like).config
+    if config is None or not has_blueprint(config.model_type or ""):
+        message = f"{like} has no configuration that could be varied"
+        raise UsageError(message, hint="--like takes a published model, an architecture or a config.json")
+    return config
+
+
+def _derived(blueprint: Blueprint, fields: Mapping[str, Any]) -> frozenset[str]:
+    """The fields that nobody can set, and those that follow from others when nobody does."""
+    found = {rule.name for rule in blueprint.rules if rule.mode == ":="}
+    for name in {rule.name for rule in blueprint.rules} - found:
+        modes = ("?=",) if name in fields else ("=", "?=")  # a null is filled in by the one, a gap by either
+        rules = [rule for rule in blueprint.rules if rule.name == name and rule.mode in modes and rule.value]
+        if fields.get(name) is None and rules and rules[0].value and rules[0].value.names:
+            found.add(name)
+    return frozenset(found)
