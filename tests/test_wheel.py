@@ -33,7 +33,7 @@ def environment(wheel, tmp_path_factory):
 def test_it_holds_all_data_files(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "numel/py.typed" in names
-    assert "numel/presets/models.jsonl" in names
+    assert {"numel/presets/models.jsonl", "numel/blueprints/verified.jsonl"} <= set(names)
     assert "numel/locale/vi/LC_MESSAGES/numel.mo" in names
     written = {path.name for path in (ROOT / "src" / "numel" / "blueprints" / "architectures").glob("*.blueprint")}
     assert written == {Path(name).name for name in names if name.endswith(".blueprint")}

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from .blueprints.evaluate import evaluate, inventory_of
 from .blueprints.language import parent_of
 from .blueprints.library import has_blueprint, load, model_types, source_text
-from .classify import classify
+from .blueprints.verified import verifications
+from .classify import classify, disagreements
 from .core.config import ModelConfig
 from .core.tensors import Source
-from .errors import UsageError
+from .errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from .blueprints.syntax import Blueprint
     from .core.parameters import ParameterTable
@@ -25,6 +26,8 @@ def given(command: str, analysis: Any, options: Any) -> Any:
         return _presets(analysis.Entry)
     if command == "architectures":
         return _architectures(analysis.Entry)
+    if command == "audit-rule":
+        return _audited(analysis.Entry, options)
     return _family(analysis, options)
 
 
@@ -53,6 +56,28 @@ def _presets(entry: Any) -> list[Any]:
         )
         for preset in all_presets()
     ]
+
+
+def _audited(entry: Any, options: Any) -> Iterator[Any]:
+    """Each architecture's default model, one for each task, and where the study's rule differs from numel's on it."""
+    words = [word.lower() for word in options.words]
+    for model_type, verified in verifications().items():
+        if not has_blueprint(model_type) or not all(word in model_type.lower() for word in words):
+            continue
+        for task, cls in (verified.tasks or {"other": ""}).items():
+            if not options.task or options.task == task:
+                yield _audit(entry, model_type, task, cls, in_memory=options.form == "memory")
+
+
+def _audit(entry: Any, model_type: str, task: str, cls: str, *, in_memory: bool) -> Any:
+    config = ModelConfig({"model_type": model_type} | ({"architectures": [cls]} if cls else {}))
+    source = Source("config", "defaults", "")
+    try:
+        inventory = inventory_of(load(model_type), config, name=model_type, source=source, in_memory=in_memory)
+    except ConfigError:  # a field that has no default
+        return entry(model_type, task, None)
+    ours, theirs = classify(inventory), classify(inventory, rule="study")
+    return entry(model_type, task, ours, disagreements(ours, theirs))
 
 
 def _family(analysis: Any, options: Any) -> Any:

@@ -12,6 +12,7 @@ ANALYSES: dict[str, Plugin] = {
     "explain": Plugin("numel.analyses.explain", "each count as arithmetic of the configuration's fields"),
     "study": Plugin("numel.analyses.study", "the whole study as a document with its figures and its audit"),
     "fit": Plugin("numel.analyses.fit", "the configurations of a family nearest to a number of parameters"),
+    "audit-rule": Plugin("numel.analyses.audit_rule", "what the study's rule gets wrong, over all architectures"),
     "models": Plugin("numel.analyses.catalogue", "the published models that numel knows by name"),
     "architectures": Plugin("numel.analyses.architectures", "the architectures that it counts from a config alone"),
 }

@@ -41,7 +41,9 @@ class Evaluation(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def inventory_of(blueprint: Blueprint, config: ModelConfig, *, name: str, source: Source) -> Inventory:
+def inventory_of(
+    blueprint: Blueprint, config: ModelConfig, *, name: str, source: Source, in_memory: bool = False
+) -> Inventory:
     """Every tensor that `blueprint` gives for `config`, as an inventory. Raises ConfigError.
 
     >>> config = ModelConfig({"model_type": "gpt2", "n_layer": 24, "n_embd": 1024, "n_head": 16})
@@ -49,7 +51,7 @@ def inventory_of(blueprint: Blueprint, config: ModelConfig, *, name: str, source
     >>> sum(tensor.numel for tensor in medium.tensors)
     354823168
     """
-    found = evaluate(blueprint, config)
+    found = evaluate(blueprint, config, in_memory=in_memory)
     return Inventory(
         name,
         source,
