@@ -216,3 +216,36 @@ def test_a_field_that_is_misspelt_is_warned_of(tmp_path, capsys):
     path.write_text(json.dumps({"model_type": "gpt2", "n_layers": 2}))
     _, out, _ = run(capsys, str(path), "--json")
     assert "n_layers is not read" in json.loads(out)["warnings"][0]
+
+
+def test_the_list_of_models_is_for_people(capsys):
+    _, out, _ = run(capsys, "models", "gpt2-xl")
+    assert "the same" in out
+    assert "1 model;" in out
+    assert "explained_delta" not in run(capsys, "models")[1]
+    assert run(capsys, "models", "no-such-word")[1] == "no model has all of these words\n"
+    assert "chưa ai công bố tổng chính xác" in run(capsys, "models", "opt-66b", "--lang", "vi")[1]
+    assert "no_exact_published" in run(capsys, "models", "opt-66b", "--csv")[1]  # a program reads the code
+
+
+def safetensors_file(path, shapes):
+    """A file of float32 zeros, laid out as the format's README says."""
+    header, end = {}, 0
+    for name, n in shapes.items():
+        header[name] = {"dtype": "F32", "shape": [n], "data_offsets": [end, end + 4 * n]}
+        end += 4 * n
+    raw = json.dumps(header).encode()
+    path.write_bytes(len(raw).to_bytes(8, "little") + raw + bytes(end))
+    return str(path)
+
+
+def test_a_file_without_tensors_says_so(tmp_path, capsys):
+    code, out, _ = run(capsys, safetensors_file(tmp_path / "empty.safetensors", {}))
+    assert code == 0
+    assert out.startswith("empty holds no tensors: there is nothing to count\n")
+    assert "100%" not in out
+
+
+def test_a_tensor_without_a_name_can_be_seen(tmp_path, capsys):
+    _, out, _ = run(capsys, safetensors_file(tmp_path / "odd.safetensors", {"": 2, "a": 3}), "--by", "tensor")
+    assert any(line.startswith('""  ') and "unclassified" in line for line in out.splitlines())

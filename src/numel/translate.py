@@ -95,6 +95,8 @@ class Translator:
             return self.text(cell)
         if isinstance(cell, Value):
             cell, unit = cell
+        elif cell == "" and unit is Unit.NAME:
+            return self._foreign('""')  # somebody did call a tensor so; what stays blank is a Value
         return DASH if cell is None else self.value(Value(cell, unit))
 
 

@@ -46,13 +46,11 @@ def report(result: tuple[Entry, ...]) -> Report:
         Column("classes", Text("classes"), Unit.NAME),
     )
     rows = tuple((e.model_type, Value(e.extends, Unit.NAME), ", ".join(e.classes)) for e in result)
-    found = Note(
-        Text(
-            "{n} architectures, each checked against the classes of transformers 5.23 on random configurations",
-            {"n": Value(len(result), Unit.COUNT)},
-        )
-    )
+    said = "{n} architectures, each checked against the classes of transformers 5.23 on random configurations"
+    if len(result) == 1:
+        said = "{n} architecture, checked against the classes of transformers 5.23 on random configurations"
+    found = Note(Text(said, {"n": Value(len(result), Unit.COUNT)}))
+    table = Table(Text(""), columns, rows, key="architectures")
+    blocks = (table, found) if result else (Note(Text("no architecture has all of these words")),)
     data: dict[str, Any] = {"architectures": [e._asdict() for e in result]}
-    return Report(
-        "architectures", Text("Architectures"), (Table(Text(""), columns, rows, key="architectures"), found), data
-    )
+    return Report("architectures", Text("Architectures"), blocks, data, records=table)

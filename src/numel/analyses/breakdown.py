@@ -69,7 +69,7 @@ def report(result: Breakdown) -> Report:
             describe.summary(table, counts),
             *describe.active(counts),
             *_difference(table, counts),
-            _single(grouping, counts),
+            *((_single(grouping, counts),) if table.rows else ()),
         )
     else:
         blocks = _several(result)
@@ -132,7 +132,9 @@ def _single(grouping: Grouping, counts: Counts) -> Table:
         if g.numel or "tensor" in names  # what only buffers fill is told above the table
     )
     blank = (Value("", Unit.NAME),) * (len(names) - 1)
-    return Table(Text(""), columns, rows, (Text("total"), *blank, counts.total, 1.0), key="groups")
+    return Table(
+        Text(""), columns, rows, (Text("total"), *blank, counts.total, 1.0 if counts.total else None), key="groups"
+    )
 
 
 def _telling(grouping: Grouping) -> list[int]:
@@ -181,7 +183,7 @@ def _several(result: Breakdown) -> tuple[Block, ...]:
         blank = (Value("", Unit.NAME),) * (len(names) - 1)
         return Table(title, columns, rows, (Text("total"), *blank, *total), key=field)
 
-    ones = tuple(1.0 for _ in result.tables)
+    ones = tuple(1.0 if c.total else Value(None, Unit.SHARE) for c in result.counts)
     totals = tuple(c.total for c in result.counts)
     return (
         matrix(Text("Share of the parameters"), Unit.SHARE, "share", ones),

@@ -42,19 +42,34 @@ def analyze(entries: Sequence[Entry], options: Options) -> tuple[Entry, ...]:
     return tuple(e for e in entries if all(w in f"{e.id} {e.model_type} {e.architecture}".lower() for w in words))
 
 
+# What the total of numel is against the published one, by the code in presets/models.jsonl.
+_AGAINST = {
+    "exact": Text("the same"),
+    "explained_delta": Text("the same, less what the file stores beside it"),
+    "reuploads_only": Text("the same as in re-uploads"),
+    "no_exact_published": Text("no exact total published"),
+    "disagrees": Text("differs: the published one is wrong"),
+}
+
+
 def report(result: tuple[Entry, ...]) -> Report:
     """One row per model."""
     columns = (
         Column("id", Text("model"), Unit.NAME),
         Column("model_type", Text("model type"), Unit.NAME),
         Column("published_total", Text("published total"), Unit.COUNT),
-        Column("agreement", Text("our count"), Unit.WORD),
+        Column("agreement", Text("numel counts"), Unit.WORD),
     )
     rows = tuple(
-        (e.id, e.model_type, e.published_total, e.agreement if e.is_counted else "no blueprint") for e in result
+        (e.id, e.model_type, e.published_total, _AGAINST[e.agreement] if e.is_counted else Text("no blueprint"))
+        for e in result
     )
-    found = Note(
-        Text("{n} models; the part behind the slash is enough as a name", {"n": Value(len(result), Unit.COUNT)})
-    )
+    said = "{n} models; the part behind the slash is enough as a name"
+    if len(result) == 1:
+        said = "{n} model; the part behind the slash is enough as a name"
+    found = Note(Text(said, {"n": Value(len(result), Unit.COUNT)}))
+    table = Table(Text(""), columns, rows, key="models")
+    codes = tuple((e.id, e.model_type, e.published_total, e.agreement if e.is_counted else None) for e in result)
     data: dict[str, Any] = {"models": [e._asdict() for e in result]}
-    return Report("models", Text("Published models"), (Table(Text(""), columns, rows, key="models"), found), data)
+    blocks = (table, found) if result else (Note(Text("no model has all of these words")),)
+    return Report("models", Text("Published models"), blocks, data, records=table._replace(rows=codes))

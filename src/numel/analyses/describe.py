@@ -80,6 +80,9 @@ def _nbytes(table: ParameterTable) -> int | None:
 def summary(table: ParameterTable, counts: Counts) -> Note:
     """The line above a model's table."""
     nbytes = _nbytes(table)
+    if not table.rows:
+        said = "{model} holds no tensors: there is nothing to count"
+        return Note(Text(said, {"model": Value(table.name, Unit.NAME)}), NoteKind.SUMMARY)
     values = {
         "model": Value(table.name, Unit.NAME),
         "total": Value(counts.total, Unit.COUNT),

@@ -123,7 +123,7 @@ def _lines(derived: Derived) -> Table:
         Column("note", Text("remark"), Unit.NAME),
     )
     rows = tuple(
-        (f.template, f.n_tensors, term(f, "symbols"), term(f, "numbers"), f.numel, f.note)
+        (f.template, f.n_tensors, term(f, "symbols"), term(f, "numbers"), f.numel, Value(f.note, Unit.NAME))
         for f in (p.formula for p in derived.formulas)
     )
     blank = Value("", Unit.NAME)

@@ -101,7 +101,7 @@ def read_header(source: ByteSource, shard: str, shapes: Shapes, seen: set[str]) 
     if METADATA in seen:  # described like a tensor, it went the quick way
         message = Sentence("{metadata} must be an object of texts, and is the name of a tensor", metadata=METADATA)
         raise _corrupt(source, message, None)
-    warnings = exact.warnings() + (() if tensors else ("the file holds no tensors",))
+    warnings = exact.warnings() + (() if tensors else (Sentence("the file holds no tensors"),))
     return Header(names, tensors, source.size - data_start, exact.metadata or {}, warnings)
 
 

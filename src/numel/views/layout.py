@@ -18,6 +18,7 @@ GAP = "  "
 ELLIPSIS = "…"
 _BLOCKS = " ▏▎▍▌▋▊▉"
 _LEAST = 8  # cells: what a column of text keeps
+_LEAST_OF_NAMES = 5  # where the numbers beside them find no room else
 _LEAST_BAR = 6
 
 
@@ -201,6 +202,8 @@ def _fit(columns: Sequence[Cells], room: int | None) -> list[int]:
     for kind in (True, False):  # prose gives way before names
         texts = [i for i, c in enumerate(columns) if not c.fractions and not c.is_right and c.is_prose is kind]
         over = _shrink(widths, texts, [_least(columns[i], room) for i in texts], over)
+    names = [i for i, c in enumerate(columns) if not c.fractions and not c.is_right]
+    over = _shrink(widths, names, [min(_LEAST_OF_NAMES, widths[i]) for i in names], over)  # a digit lost is worse
     everything = list(range(len(widths)))
     _shrink(widths, everything, [min(_LEAST, w) for w in widths], over)
     return widths

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .options import ViewOptions
 
 _PROSE = 24  # cells: a longer text with a space in it may be broken there
-LEAST_WIDTH = 40  # columns: a narrower terminal is written to as if it had these
+LEAST_WIDTH = 20  # columns: a narrower terminal is written to as if it had these
 
 
 class _Page(NamedTuple):
