@@ -41,7 +41,7 @@ from numel.units import format_value, is_number, magnitude
         (512, Unit.NBYTES, "512 B", "512 B"),
         (999_990, Unit.NBYTES, "1.0 MB (976.6 KiB)", "1,0 MB (976,6 KiB)"),
         (1.999, Unit.RATIO, "1.9990", "1,9990"),
-        (0.00003, Unit.RATIO, "3e-05", "3e-05"),
+        (0.00003, Unit.RATIO, "3 × 10⁻⁵", "3 × 10⁻⁵"),
         (17.349, Unit.FACTOR, "×17.3", "17,3 lần"),
         (50257, Unit.INDEX, "50257", "50257"),
         (True, Unit.FLAG, "yes", "có"),
@@ -94,3 +94,23 @@ def test_numbers_stand_at_the_right_and_words_do_not():
 @pytest.mark.parametrize("raw", [None, "a", math.nan, -1, math.inf])
 def test_what_is_no_length_has_no_bar(raw):
     assert magnitude(raw) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("raw", "en", "vi"),
+    [
+        (1e-05, "10⁻⁵", "10⁻⁵"),
+        (1.5e-12, "1.5 × 10⁻¹²", "1,5 × 10⁻¹²"),
+        (0.0005, "0.0005", "0,0005"),
+        (0.5, "0.5000", "0,5000"),
+    ],
+)
+def test_what_is_very_small_is_written_with_a_power_of_ten(raw, en, vi):
+    assert format_value(raw, Unit.RATIO) == en
+    assert format_value(raw, Unit.RATIO, "vi") == vi
+
+
+def test_a_sum_of_counts_has_its_digits_grouped_and_other_arithmetic_stands():
+    assert format_value("39383808 + 28348416", Unit.FORMULA) == "39,383,808 + 28,348,416"
+    assert format_value("39383808 + 28348416", Unit.FORMULA, "vi") == "39.383.808 + 28.348.416"
+    assert format_value("12 × (768·2304 + 2304)", Unit.FORMULA, "vi") == "12 × (768·2304 + 2304)"

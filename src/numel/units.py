@@ -16,6 +16,7 @@ UNKNOWN = {"en": "unknown", "vi": "không rõ"}
 DASH = "–"  # an unknown or absent cell of a table
 
 _SWAP = str.maketrans(",.", ".,")
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _FLAGS = {"en": ("no", "yes"), "vi": ("không", "có")}
 _SHORT = {
     "en": ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")),
@@ -46,7 +47,7 @@ def format_value(raw: Any, unit: Unit, lang: str = "en") -> str:
     if unit is Unit.FLAG:
         return _FLAGS[lang][bool(raw)]
     if unit is Unit.FORMULA:
-        return plain(str(raw))
+        return _grouped_sum(str(raw), lang)
     return visible(str(raw)) if raw != "" else ""
 
 
@@ -57,6 +58,13 @@ def plain(text: str) -> str:
     12 × 1024² n\u{1b}[1m
     """
     return text if text.isprintable() else visible(text, limit=len(text) * 10)
+
+
+def _grouped_sum(text: str, lang: str) -> str:
+    """Arithmetic as it stands; where it is nothing but a sum of counts, each with its digits grouped."""
+    if "+" in text and set(text) <= set("0123456789 +"):
+        return " + ".join(_count(int(count), lang) for count in text.split(" + "))
+    return plain(text)
 
 
 def _local(text: str, lang: str) -> str:
@@ -109,8 +117,17 @@ def _small_share(raw: Any, lang: str) -> str:
 
 def _ratio(raw: Any, lang: str) -> str:
     if raw != 0 and abs(raw) < 0.001:
-        return _local(f"{raw:.3g}", lang)
+        return _local(_with_power(f"{raw:.3g}"), lang)
     return _local(f"{raw:,.4f}", lang)
+
+
+def _with_power(text: str) -> str:
+    """`1.5e-05` as people write it: 1.5 × 10⁻⁵."""
+    digits, e, exponent = text.partition("e")
+    if not e:
+        return text
+    power = "10" + str(int(exponent)).translate(_SUPERSCRIPTS)
+    return power if digits == "1" else f"{digits} × {power}"
 
 
 def _factor(raw: Any, lang: str) -> str:

@@ -23,10 +23,16 @@ def test_the_fields_are_as_they_are_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ['{"model_type":"new_thing"}', '{"architectures":["NewModel"]}', '{"model_type":"../x"}']
+    ("text", "model_type", "architecture"),
+    [
+        ('{"model_type":"new_thing"}', "new_thing", None),
+        ('{"architectures":["NewModel"]}', None, "NewModel"),
+        ('{"model_type":"../x"}', "../x", None),
+    ],
 )
-def test_an_unknown_architecture_is_no_matter_of_the_format(text, tmp_path):
-    read(tmp_path / "config.json", text)
+def test_an_unknown_architecture_is_no_matter_of_the_format(text, model_type, architecture, tmp_path):
+    config = read(tmp_path / "config.json", text)
+    assert (config.model_type, config.architecture) == (model_type, architecture)
 
 
 def test_nothing_that_it_names_is_imported(tmp_path, monkeypatch):

@@ -94,7 +94,14 @@ def test_saved_with_other_libraries_spacing(tmp_path):
     raw = json.dumps(header).encode()
     raw += b" " * (-len(raw) % 8)
     (tmp_path / "model.safetensors").write_bytes(len(raw).to_bytes(8, "little") + raw + bytes(24))
-    compare(read(find(tmp_path)), tmp_path)
+    found = read(find(tmp_path))
+    compare(found, tmp_path)
+    start = 8 + len(raw)
+    assert {t.name: (t.shape, t.dtype.name, t.offset) for t in found.tensors} == {
+        "w": ((2, 2), "F32", start),
+        "b": ((2,), "F32", start + 16),
+    }
+    assert found.warnings == ()
 
 
 def test_the_pieces_of_a_file_are_where_the_header_says(gpt2, tmp_path):

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from numel.core.report import Chart, ChartKind, Report, Text
+from numel.core.report import Chart, ChartKind, Report, Text, Unit
 from numel.errors import NumelError, UsageError
+from numel.units import format_value
 from numel.views.figure import draw, inline_svg, rendered, save
 from numel.views.labels import spread, width
 
@@ -151,7 +152,14 @@ def test_hostile_names_are_drawn_as_text(kind, samples):
 def test_unknown_values_leave_a_gap(samples):
     for kind in ChartKind:
         chart = samples.share_chart(kind)
-        rendered(chart._replace(series=tuple(s._replace(values=(None, *s.values[1:])) for s in chart.series)), "svg")
+        gap = tuple(s._replace(values=(None, *s.values[1:])) for s in chart.series)
+        first = format_value(chart.series[0].values[0], Unit.SHARE)
+        complete, with_gap = (texts(rendered(c, "svg")) for c in (chart, chart._replace(series=gap)))
+        if kind is ChartKind.LINES:  # of a line only its last value is written
+            assert with_gap == complete
+        else:
+            assert with_gap.count(first) == complete.count(first) - 1
+        assert not {"nan", "None"} & set(" ".join(with_gap).split())
 
 
 def test_axes_of_the_caller_are_drawn_on(samples):

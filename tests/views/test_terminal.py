@@ -107,7 +107,9 @@ def test_vietnamese_loses_its_marks_where_they_cannot_be_written(whole):
 
 
 def test_a_lone_surrogate_can_be_written(show):
-    show(_list_of("\udcff", 1), "terminal").encode("utf-8")
+    text = show(_list_of("\udcff", 1), "terminal")
+    assert r"\u{dcff}" in text
+    assert text.encode("utf-8").decode("utf-8") == text
 
 
 def test_how_it_was_counted_and_warnings_stand_below(whole, show):

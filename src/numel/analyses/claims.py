@@ -338,7 +338,7 @@ def _formula(sizes: tuple[Size, ...]) -> Claim:
         Text(
             "by √(σ² + ε): the ε of the configuration ({epsilon}) is left out; it keeps a constant vector from dividing by "
             "zero and adds no parameter",
-            {"epsilon": Value(str(epsilon), Unit.FORMULA)},
+            {"epsilon": Value(epsilon, Unit.RATIO)},
         ),
         INCOMPLETE,
         {"layer_norm_epsilon": epsilon},

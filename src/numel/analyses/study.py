@@ -203,7 +203,7 @@ def study_chart(result: breakdown.Breakdown) -> Chart:
     """The original's grouped bars: attention and MLP per model, in percent of the whole."""
     full = breakdown.share_chart(result, ChartKind.GROUPED)
     two = tuple(s for s in full.series if s.key in ("attention", "mlp"))
-    return full._replace(key="attention-mlp", title=Text("Attention and MLP, share of the parameters"), series=two)
+    return full._replace(key="attention-mlp", title=Text("Attention against MLP"), series=two)
 
 
 def _reasons(result: Study) -> Section:

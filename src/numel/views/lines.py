@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import log, nan
 from typing import TYPE_CHECKING
 
+from ..core.report import Text
 from ..palette import color_of
 from ..units import format_value, magnitude
 from .labels import LINE_HEIGHT, spread, width
@@ -27,7 +28,8 @@ def margins(chart: Chart, translate: Translator, room: float) -> Margins:
     del room
     longest = max((width(_label(chart, translate, series), NORMAL) for series in chart.series), default=0.0)
     n_lines = max((name.count("\n") + 1 for name in category_names(chart)), default=0)
-    return Margins(_LEFT, longest + _END, 6.0, (n_lines + 1) * SMALL * LINE_HEIGHT + 12, _HEIGHT)
+    below = (n_lines + 1 + bool(chart.x_title.template)) * SMALL * LINE_HEIGHT + 14
+    return Margins(_LEFT, longest + _END, 6.0, below, _HEIGHT)
 
 
 def paint(sheet: Sheet) -> None:
@@ -86,4 +88,7 @@ def _size_axis(sheet: Sheet) -> None:
             edge = at + width(label, SMALL) / 2
     ax.set_xticks([x for x, _ in ticks], [label for _, label in ticks], fontsize=SMALL, parse_math=False)
     ax.set_xticks([], minor=True)
+    if chart.x_title.template:
+        axis = sheet.translate.text(Text("{what}, on a logarithmic axis", {"what": chart.x_title}))
+        ax.set_xlabel(axis, fontsize=SMALL, parse_math=False, labelpad=4, color=FAINT)
     ax.vlines([x for x, _ in ticks], *ax.get_ylim(), color=FAINT, linewidth=0.4, alpha=0.4, zorder=0)
