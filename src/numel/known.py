@@ -11,7 +11,7 @@ from .blueprints.verified import verifications
 from .classify import classify, disagreements
 from .core.config import ModelConfig
 from .core.tensors import Source
-from .errors import ConfigError, UsageError
+from .errors import ConfigError, Sentence, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -109,8 +109,8 @@ def _template(like: str) -> ModelConfig:
         return ModelConfig({"model_type": like})
     config = open_inventory(like).config
     if config is None or not has_blueprint(config.model_type or ""):
-        message = f"{like} has no configuration that could be varied"
-        raise UsageError(message, hint="--like takes a published model, an architecture or a config.json")
+        message = Sentence("{like} has no configuration that could be varied", like=like)
+        raise UsageError(message, hint=Sentence("--like takes a published model, an architecture or a config.json"))
     return config
 
 

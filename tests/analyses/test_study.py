@@ -1,5 +1,8 @@
 """The audit of the original study: verdicts and numbers that were known before this program was written."""
 
+from collections import Counter
+from pathlib import Path
+
 import numel
 
 SIZES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
@@ -77,3 +80,19 @@ def test_on_gpt2_the_studys_rule_finds_all_attention_mlp_and_norm():
 def test_a_changed_gpt2_is_not_audited_as_the_original():
     changed = [numel.inspect(name, overrides={"vocab_size": 100}) for name in SIZES]
     assert numel.compare(*changed).report("study").data["claims"] == []
+
+
+def test_the_readmes_say_what_the_audit_finds():
+    root = Path(__file__).parent.parent.parent
+    claims = numel.compare(*SIZES).report("study").data["claims"]
+    verdicts = Counter(claim["verdict"] for claim in claims)
+    english = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    vietnamese = ("không", "một", "hai", "ba", "bốn", "năm", "sáu", "bảy", "tám", "chín")
+    assert len(claims) == 17
+    right, wrong, incomplete = (verdicts[verdict] for verdict in ("right", "wrong", "incomplete"))
+    text = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    said = f"{english[right]} are right, {english[wrong]} are wrong and {english[incomplete]} are incomplete"
+    assert f"Of its seventeen claims {said}" in text
+    text = " ".join((root / "README.vi.md").read_text(encoding="utf-8").split())
+    said = f"{vietnamese[right]} đúng, {vietnamese[wrong]} sai và {vietnamese[incomplete]}"
+    assert f"trong mười bảy nhận định có {said}" in text

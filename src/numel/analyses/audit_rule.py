@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.kinds import kinds_of
 from ..core.parameters import Component
 from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
-from ..errors import UsageError
+from ..errors import Sentence, UsageError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -93,7 +93,7 @@ def add_options(parser: ArgumentParser) -> None:
 def choose(options: Options) -> Options:
     """The options, if they make sense. Raises UsageError."""
     if options.top < 0:
-        message = f"--top {options.top}: must not be negative"
+        message = Sentence("--top {top}: must not be negative", top=str(options.top))
         raise UsageError(message)
     return options
 
@@ -107,8 +107,8 @@ def analyze(entries: Iterable[Entry], options: Options) -> Audit:
         else:
             verdicts.append(_verdict(entry, entry.table))
     if not verdicts:
-        message = "no architecture is called like that"
-        raise UsageError(message, hint="numel architectures lists them")
+        message = Sentence("no architecture is called like that")
+        raise UsageError(message, hint=Sentence("numel architectures lists them"))
     verdicts.sort(key=lambda v: (-v.wrong_share, v.model_type, v.task))
     return Audit(tuple(verdicts), tuple(dict.fromkeys(skipped)), options)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.counts import Counts, count
 from ..core.report import Block, Column, Note, NoteKind, Report, Table, Text, Unit, Value
-from ..errors import UsageError
+from ..errors import Sentence, UsageError
 from .shapes import ASPECTS, Candidate, Family, Shape, parse_count, search
 
 if TYPE_CHECKING:
@@ -65,8 +65,12 @@ def choose(options: Options) -> Options:
     """The options with the family that they name, by --like or by a word. Raises UsageError."""
     named = [*([options.like] if options.like else []), *options.words]
     if len(named) != 1:
-        message = f"fit varies one family, and here are {len(named)}" if named else "fit needs a family to vary"
-        raise UsageError(message, hint="for example: numel fit --params 1.5B --like gpt2")
+        message = (
+            Sentence("fit varies one family, and here are {n}", n=len(named))
+            if named
+            else Sentence("fit needs a family to vary")
+        )
+        raise UsageError(message, hint=Sentence("for example: numel fit --params 1.5B --like gpt2"))
     for name, value in (
         ("vocab", options.vocab),
         ("aspect", options.aspect),
@@ -74,7 +78,9 @@ def choose(options: Options) -> Options:
         ("top", options.top),
     ):
         if value is not None and not 0 < value <= 10**7:  # NaN is refused too
-            message = f"--{name} {value}: must be more than 0 and at most 10,000,000"
+            message = Sentence(
+                "--{name} {value}: must be more than 0 and at most 10,000,000", name=name, value=str(value)
+            )
             raise UsageError(message)
     parse_count(options.params)
     return options._replace(like=named[0], words=())

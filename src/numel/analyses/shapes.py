@@ -12,7 +12,7 @@ from itertools import pairwise
 from math import ceil, floor, gcd, lcm, log2
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import ConfigError, UsageError
+from ..errors import ConfigError, Sentence, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -91,15 +91,15 @@ class Shape:
         self.n_heads = n_heads
         self.fixed = {} if vocab_size is None else {"vocab_size": vocab_size}
         if not self.layers or not self.widths:
-            what = "number of layers" if not self.layers else "width"
-            message = f"{family.name} has no single {what} that could be varied"
-            raise UsageError(message, hint="a language model of one stack has one: numel fit --like gpt2")
+            what = Sentence("number of layers") if not self.layers else Sentence("width")
+            message = Sentence("{name} has no single {what} that could be varied", name=family.name, what=what)
+            raise UsageError(message, hint=Sentence("a language model of one stack has one: numel fit --like gpt2"))
         if vocab_size is not None and "vocab_size" not in family.values:
-            message = f"{family.name} has no vocab_size"
-            raise UsageError(message, hint="leave --vocab out")
+            message = Sentence("{name} has no vocab_size", name=family.name)
+            raise UsageError(message, hint=Sentence("leave --vocab out"))
         if n_heads is not None and not self.heads:
-            message = f"{family.name} has no attention heads to choose"
-            raise UsageError(message, hint="leave --heads out")
+            message = Sentence("{name} has no attention heads to choose", name=family.name)
+            raise UsageError(message, hint=Sentence("leave --heads out"))
         self.n_layers = next(iter(self.layers.values()))
         self.d_model = next(iter(self.widths.values()))
 
@@ -184,8 +184,8 @@ def parse_count(text: str) -> int:
         number = Decimal(found[1].replace("_", "").replace(",", "")).scaleb(scale)
         if number == int(number) and 0 < number <= 10**15:
             return int(number)
-    message = f"{text[:40]!r} is no number of parameters from 1 to 10^15"
-    raise UsageError(message, hint="for example 1.5B, 350M, 124439808 or 1_500_000_000")
+    message = Sentence("'{text}' is no number of parameters from 1 to 10^15", text=text[:40])
+    raise UsageError(message, hint=Sentence("for example 1.5B, 350M, 124439808 or 1_500_000_000"))
 
 
 def search(shape: Shape, budget: int, *, aspect: float | None = None, n: int = 10) -> list[Candidate]:
@@ -204,15 +204,26 @@ def search(shape: Shape, budget: int, *, aspect: float | None = None, n: int = 1
         layers = range(max(ceil(d_model / high), 1), min(floor(d_model / low), _LONGEST) + 1)
         near += [(abs(line.total(n) - budget), n, d_model) for n in line.around(budget) if n in layers]
     if smallest is None or smallest > budget:
-        least = f"its smallest, one layer of width {shape.step}, has {smallest:,}" if smallest else "no size of it fits"
-        message = f"no {shape.family.name} has as few as {budget:,} parameters: {least}"
-        raise UsageError(message, hint="a smaller --vocab or more parameters")
+        least = Sentence("no size of it fits")
+        if smallest:
+            said = "its smallest, one layer of width {width}, has {n}"
+            least = Sentence(said, width=str(shape.step), n=smallest)
+        message = Sentence(
+            "no {name} has as few as {budget} parameters: {least}", name=shape.family.name, budget=budget, least=least
+        )
+        raise UsageError(message, hint=Sentence("a smaller --vocab or more parameters"))
     near.sort()
     found = [c for _, n_layers, d_model in near[: 3 * n] if (c := _exact(shape, n_layers, d_model)) is not None]
     found.sort(key=lambda c: (abs(c.total - budget), c.n_layers))
     if not found:
-        message = f"no {shape.family.name} of {budget:,} parameters has {low:.3g} to {high:.3g} dimensions a layer"
-        raise UsageError(message, hint="another --aspect, or none")
+        message = Sentence(
+            "no {name} of {budget} parameters has {low} to {high} dimensions a layer",
+            name=shape.family.name,
+            budget=budget,
+            low=f"{low:.3g}",
+            high=f"{high:.3g}",
+        )
+        raise UsageError(message, hint=Sentence("another --aspect, or none"))
     return found[:n]
 
 
