@@ -6,6 +6,7 @@ import sys
 from io import StringIO
 
 from .analyses import ANALYSES
+from .beside import with_checkpoints
 from .classify import classify, disagreements
 from .core.counts import Counts, count
 from .core.groups import group
@@ -57,7 +58,7 @@ def inspect(
     inventory = open_inventory(source, config=config, overrides=overrides)
     if name is not None:
         inventory = inventory._replace(name=name)
-    return Model(classify(inventory, rule=rule))
+    return Model(with_checkpoints(classify(inventory, rule=rule), inventory))
 
 
 def compare(*sources: object, rule: str = "numel") -> Comparison:
@@ -213,7 +214,7 @@ def ask(
         message = Sentence("the study compares its original's rule with numel's by itself")
         raise UsageError(message, hint=Sentence("leave --rule out"))
     inventories = [open_inventory(spec, overrides=overrides) for spec in specs]
-    tables = tuple(classify(inventory, rule=rule) for inventory in inventories)
+    tables = tuple(with_checkpoints(classify(inventory, rule=rule), inventory) for inventory in inventories)
     if command == "show" and rule == "study":
         options["against"] = tuple(
             disagreements(classify(inventory), table) for inventory, table in zip(inventories, tables, strict=True)

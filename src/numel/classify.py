@@ -23,6 +23,8 @@ from .rules import (
     LAYER,
     LEAF,
     LENIENT,
+    MTP,
+    MTP_WORDS,
     ROLES,
     ROTARY_WEIGHT,
     ROUTER_BIAS,
@@ -46,12 +48,13 @@ RULE_NAMES = ("numel", "study")
 _INDEX_DTYPES = frozenset({"BOOL", "I64", "U64"})
 _MASK_DIGITS = str.maketrans("123456789", "000000000")
 _NOTHING: frozenset[str] = frozenset()
+_AHEAD = "\0mtp"  # in the place of a copy's original: a tensor of a layer for multi-token prediction
 
 
 def classify(inventory: Inventory, *, rule: str = "numel") -> ParameterTable:
     """Every tensor of `inventory` in its place, one row each, in the same order.
 
-    A row counts 0 elements where it says `excluded`: "buffer", "tied" or "scale" (of quantisation); the others sum
+    A row counts 0 elements where it says `excluded`: "buffer", "tied", "mtp" or "scale" (of quantisation); others sum
     to the model's total. A name that no rule knows is UNCLASSIFIED and counts. What is a buffer is what the inventory
     says; where it cannot know, since it is a bare header, the usual names decide.
 
@@ -352,12 +355,25 @@ class _Judge:
 
 
 def _special(inventory: Inventory) -> dict[str, str | None]:
-    """The names of which the source itself says that they do not count: buffers (→ None), copies (→ what they copy)."""
+    """The names that do not count for what the source says: buffers (→ None), copies (→ what they copy), MTP (→ _AHEAD)."""
     special: dict[str, str | None] = dict(_copies(inventory))
+    special |= dict.fromkeys(inventory.mtp or _ahead(inventory), _AHEAD)
     for tensor in inventory.tensors:
         if tensor.dtype.name in _INDEX_DTYPES:
             special[tensor.name] = None
     return special | dict.fromkeys(inventory.buffers)
+
+
+def _ahead(inventory: Inventory) -> Iterator[str]:
+    """The names of layers for multi-token prediction, in a source of which no blueprint says what the model runs."""
+    if inventory.source.kind not in ("file", "folder", "state_dict") or inventory.hyperparameters:
+        return
+    names = [tensor.name for tensor in inventory.tensors]
+    text = "\n".join(names)
+    if not any(word in text for word in MTP_WORDS):
+        return
+    layers = tuple({found[1] for found in map(re.compile(MTP).search, names) if found})
+    yield from (name for name in names if name.startswith(layers))
 
 
 def _copies(inventory: Inventory) -> Iterable[tuple[str, str]]:
@@ -388,11 +404,22 @@ def _by_source(
     """Component, part, reason and original of a tensor that does not count, since its source says so."""
     if component is Component.BUFFER:
         return component, part, "buffer", None
+    if target is _AHEAD:  # this very text, which no name is
+        return component, part, "mtp", None
     if target is not None:
         return component, part, "tied", target
-    name = tensor.name
-    known = (*BUFFERS, (ROUTER_BIAS, "router_bias"), (CAUSAL_MASK, "causal_mask"), (ROTARY_WEIGHT, "rotary"))
-    return Component.BUFFER, _first(known, name) or "other", "buffer", None
+    return Component.BUFFER, buffer_part(tensor.name), "buffer", None
+
+
+def buffer_part(name: str) -> str:
+    """What kind of buffer the tensor called `name` is, if it is one.
+
+    >>> buffer_part("h.0.attn.bias")
+    'causal_mask'
+    """
+    router_bias = ROUTER_BIAS + r"|\.gate\.bias$"  # DeepSeek-V4's, which may be a parameter elsewhere
+    known = (*BUFFERS, (router_bias, "router_bias"), (CAUSAL_MASK, "causal_mask"), (ROTARY_WEIGHT, "rotary"))
+    return _first(known, name) or "other"
 
 
 def _first(table: Iterable[tuple[str, str]], name: str) -> str | None:

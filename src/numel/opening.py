@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .blueprints.syntax import FieldRule
+    from .core.holdings import Published
 
 _SUFFIXES = (".safetensors", ".json", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".onnx")
 
@@ -61,7 +62,8 @@ def _from_text(text: str, config: Mapping[str, Any] | None, overrides: Mapping[s
         if preset is None and os.path.exists(text):
             return _from_path(text, config, overrides)
         preset = preset or find(text)
-        return _from_config(preset.config, Source("preset", "preset", preset.id), text, overrides)
+        whole = _from_config(preset.config, Source("preset", "preset", preset.id), text, overrides)
+        return whole if overrides else whole._replace(published=(preset.published,) if preset.published else ())
     return _from_path(text, config, overrides)
 
 
@@ -83,9 +85,19 @@ def _from_path(text: str, config: Mapping[str, Any] | None, overrides: Mapping[s
     given = ModelConfig(dict(config)) if config is not None else found.config
     if found.source.kind == "config" and given is not None:
         whole = _from_config(given, found.source, found.name, overrides)
-        return whole._replace(warnings=(*found.warnings, *whole.warnings))
+        return whole._replace(
+            warnings=(*found.warnings, *whole.warnings), published=() if overrides else _published_with(whole)
+        )
     _refuse(overrides, Sentence("a file of weights"))
     return _with_config(found, given)
+
+
+def _published_with(inventory: Inventory) -> tuple[Published, ...]:
+    """The published checkpoints whose configuration this is."""
+    from .sources.preset import published_with
+
+    total = sum(formula.numel for formula in inventory.formulas if not (formula.is_buffer or formula.tied_to))
+    return published_with(inventory.config, total) if inventory.config else ()
 
 
 def _with_config(inventory: Inventory, config: ModelConfig | None) -> Inventory:

@@ -59,6 +59,7 @@ def reconcile(inventory: Inventory, config: ModelConfig | None) -> Inventory:
         config=config,
         aliases={**aliases, **inventory.aliases},
         buffers=inventory.buffers | buffers,
+        mtp=_ahead(inventory, match),
         formulas=() if differences else match.evaluation.formulas,
         hyperparameters=match.evaluation.values,
         warnings=(*inventory.warnings, *match.evaluation.warnings, *differences),
@@ -85,6 +86,15 @@ def _best_match(inventory: Inventory, config: ModelConfig) -> _Match | None:
             if best and best.n_found == len(evaluation.tensors):
                 return best
     return best
+
+
+def _ahead(inventory: Inventory, match: _Match) -> frozenset[str]:
+    """The stored tensors of layers for multi-token prediction: beyond the model, and named as the blueprint says."""
+    if not match.evaluation.extra:
+        return frozenset()
+    known = {template_of(match.renamed(_VARIABLE.sub("0", formula.template))) for formula in match.evaluation.extra}
+    described = {match.renamed(tensor.name) for tensor in match.evaluation.tensors}
+    return frozenset(t.name for t in inventory.tensors if t.name not in described and template_of(t.name) in known)
 
 
 def _differences(inventory: Inventory, match: _Match, aliases: dict[str, str]) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def test_every_tensor_has_one_row_and_counts_or_says_why_not(held, rule):
     table = classify(held, rule=rule)
     assert [row.tensor for row in table.rows] == list(held.tensors)
     for row in table.rows:
-        assert row.excluded in (None, "buffer", "tied", "scale")
+        assert row.excluded in (None, "buffer", "tied", "scale", "mtp")
         assert row.numel == (0 if row.excluded else prod(row.tensor.shape))
         assert (row.excluded == "buffer") == (row.component is Component.BUFFER)
         assert (row.excluded == "tied") == (row.tied_to is not None)

@@ -12,7 +12,7 @@ from . import describe
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from ..core.parameters import ParameterTable
@@ -144,24 +144,53 @@ def _telling(grouping: Grouping) -> list[int]:
     return [i for i in range(len(grouping.names)) if not (alone and i in towers)]
 
 
-def _difference(table: ParameterTable, counts: Counts) -> tuple[Note, ...]:
-    """Lines that lead from the stored elements to the total, when they differ."""
-    if counts.stored == counts.total:
-        return ()
-    head = Text("the source stores {stored} elements", {"stored": Value(counts.stored, Unit.COUNT)})
-    notes = [Note(head)]
-    for line in describe.stored_difference(table):
-        values = {
-            "kind": Value(describe.WHY[line["kind"]], Unit.WORD),
-            "part": Value(line["part"], Unit.WORD),
-            "formula": Value(line["formula"], Unit.FORMULA),
-            "numel": Value(line["numel"], Unit.COUNT),
-        }
-        if line["part"]:
-            notes.append(Note(Text("of these no parameters: {kind} ({part}), {formula} = {numel}", values)))
-        else:
-            notes.append(Note(Text("of these no parameters: {kind}, {formula} = {numel}", values)))
-    return tuple(notes)
+def _difference(table: ParameterTable, counts: Counts) -> Iterator[Note]:
+    """Lines that lead from the elements of the file, stored or published, to the total, when they differ."""
+    files = describe.published_files(table, counts.total)
+    if counts.stored != counts.total:
+        values = {"stored": Value(counts.stored, Unit.COUNT)}
+        model, file = Text("with its buffers the model has {stored} elements", values), _STORED
+        yield Note(model if files else file._replace(values=values))
+    for line in () if files else describe.stored_difference(table):
+        yield _no_parameters(line)
+    for published in files:
+        yield from _of_checkpoint(published)
+
+
+_STORED = Text("the source stores {stored} elements")
+
+
+def _of_checkpoint(file: dict[str, Any]) -> Iterator[Note]:
+    """What one checkpoint of the configuration holds beside the parameters."""
+    counted = [line for line in file["lines"] if line["counted"]]
+    values = {"model": Value(file["model"], Unit.NAME), "numel": Value(file["numel"], Unit.COUNT)}
+    if file["model"] and file["beyond_parameters"]:
+        yield Note(Text("the hub counts {numel} elements in the published checkpoint of {model}", values))
+    elif counted:
+        yield Note(Text("a checkpoint of it holds {numel} elements", values))
+    for line in counted:
+        yield _no_parameters(line)
+    if not file["explained"]:
+        rest = file["beyond_parameters"] - sum(line["numel"] for line in counted)
+        yield Note(Text("not derived from the configuration: {numel}", {"numel": Value(rest, Unit.COUNT)}))
+    for line in file["lines"]:
+        if line["counted"] is None and not file["model"]:
+            yield Note(Text("some checkpoints also hold: {what}, {formula} = {numel}", _line_values(line)))
+
+
+def _no_parameters(line: dict[str, Any]) -> Note:
+    return Note(Text("of these no parameters: {what}, {formula} = {numel}", _line_values(line)))
+
+
+def _line_values(line: dict[str, Any]) -> dict[str, Value | Text]:
+    kind, part = Value(describe.WHY[line["kind"]], Unit.WORD), Value(line["part"], Unit.WORD)
+    return {
+        "what": Text("{kind} ({part})", {"kind": kind, "part": part})
+        if line["part"]
+        else Text("{kind}", {"kind": kind}),
+        "formula": Value(line["formula"], Unit.FORMULA),
+        "numel": Value(line["numel"], Unit.COUNT),
+    }
 
 
 def _several(result: Breakdown) -> tuple[Block, ...]:

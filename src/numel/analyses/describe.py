@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from ..core.counts import Counts, count
+from ..core.holdings import arithmetic
 from ..core.kinds import kinds_of
 from ..core.report import Note, NoteKind, Text, Unit, Value
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from ..core.formulas import Formula
+    from ..core.holdings import Holding
     from ..core.parameters import ParameterTable
 
 
@@ -27,6 +30,7 @@ def model_data(table: ParameterTable, counts: Counts | None = None) -> dict[str,
         "n_tensors": len(table.rows),
         "nbytes": _nbytes(table),
         "stored_difference": stored_difference(table),
+        "published_files": published_files(table, counts.total),
     }
 
 
@@ -48,22 +52,52 @@ def stored_difference(table: ParameterTable) -> list[dict[str, Any]]:
             shapes[row.tensor.shape] = shapes.get(row.tensor.shape, 0) + n
     return [
         {
-            "what": f"{WHY.get(why, why)}: {part}" if part else WHY.get(why, why),
+            "what": _what(why, part),
             "kind": why,
             "part": part,
             "numel": sum(n * prod(shape) for shape, n in shapes.items()),
-            "formula": _formula(shapes),
+            "formula": arithmetic(shapes),
         }
         for (why, part), shapes in terms.items()
     ]
 
 
-def _formula(shapes: dict[tuple[int, ...], int]) -> str:
-    """`12 × 1024 × 1024`; of many shapes only how many tensors there are."""
-    if len(shapes) > 3:
-        return f"{sum(shapes.values())} tensors"
-    factors = [([str(n)] if n > 1 else []) + [str(size) for size in shape if size != 1] for shape, n in shapes.items()]
-    return " + ".join(" × ".join(product) or "1" for product in factors)
+def published_files(table: ParameterTable, total: int) -> list[dict[str, Any]]:
+    """What checkpoints of a configuration hold beside its `total` parameters; none where the source is one itself.
+
+    `numel` is the hub's count of the published `model`; where none is known, the parameters and what every checkpoint
+    holds. `explained`: whether the lines that are counted lead to it.
+    """
+    files = []
+    for published, lines in table.checkpoints:
+        counted = sum(line.numel for line in lines if line.counted)
+        numel = published.numel if published else total + counted
+        files.append(
+            {
+                "model": published.model if published else None,
+                "numel": numel,
+                "beyond_parameters": numel - total,
+                "explained": numel == total + counted,
+                "lines": [_holding(line) for line in lines],
+                "source": published.source if published else None,
+            }
+        )
+    return files
+
+
+def _holding(line: Holding) -> dict[str, Any]:
+    return {
+        "what": _what(line.kind, line.part),
+        "kind": line.kind,
+        "part": line.part,
+        "numel": line.numel,
+        "formula": line.formula,
+        "counted": line.counted,
+    }
+
+
+def _what(kind: str, part: str) -> str:
+    return f"{WHY.get(kind, kind)}: {part}" if part else WHY.get(kind, kind)
 
 
 def _nbytes(table: ParameterTable) -> int | None:
@@ -136,6 +170,12 @@ def assumptions(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
     for name, target in sorted(ties)[:4]:
         values = {"name": Value(name, Unit.NAME), "target": Value(target, Unit.NAME)}
         said.append(Text("{name} is tied to {target}: one matrix, counted once", values))
+    said += [
+        _overruled(formula, c.total)
+        for table, c in zip(tables, counts, strict=True)
+        for formula in table.formulas
+        if formula.tied_when_loaded
+    ]
     if any(table.rule == "study" for table in tables):
         said.append(
             Text(
@@ -183,6 +223,22 @@ def _maybe_tied(tables: Sequence[ParameterTable]) -> Iterator[Text]:
                     "{model}: {head} and {table} have the same shape and may be tied; nothing says so, and both count"
                 )
                 yield Text(said, values)
+
+
+def _overruled(formula: Formula, total: int) -> Text:
+    """That transformers ties a tensor that the configuration, and so the checkpoint, gives values of its own."""
+    values = {
+        "name": Value(formula.template, Unit.NAME),
+        "target": Value(formula.tied_when_loaded, Unit.NAME),
+        "numel": Value(formula.numel, Unit.COUNT),
+        "total": Value(total, Unit.COUNT),
+        "without": Value(total - formula.numel, Unit.COUNT),
+    }
+    return Text(
+        "{name} counts, {numel}, as the config unties it: {total} in the checkpoint; transformers 5.23 ties it to "
+        "{target} all the same and holds {without}",
+        values,
+    )
 
 
 def warnings(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:

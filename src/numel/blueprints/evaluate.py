@@ -62,6 +62,8 @@ def inventory_of(
         formulas=found.formulas,
         hyperparameters=found.values,
         warnings=(*found.warnings, *_odd_dtype(config)),
+        legacy=found.legacy,
+        extra=found.extra,
     )
 
 

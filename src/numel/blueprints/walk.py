@@ -184,6 +184,13 @@ class Walk:
             return None
         return self.prefix + line.tie.target
 
+    def _target_when_loaded(self, line: Line) -> str | None:
+        """What a tensor of its own is tied to in memory all the same."""
+        if line.tie is None or line.tie.condition is None or "in_memory" not in line.tie.condition.names:
+            return None
+        is_tied = compute(line.tie.condition, {**self.values, "in_memory": True}, self.path)
+        return self._template(self.prefix + line.tie.target) if is_tied else None
+
     def _iterations(self, loop: Loop) -> range:
         stop = check_repeat(loop.stop, self.values, self.path)
         return range(check_repeat(loop.start, self.values, self.path) if loop.start else 0, stop)
@@ -210,7 +217,8 @@ class Walk:
             dims = tuple(Term(dim.text, size) for dim, size in zip(line.dims, use.shape, strict=True))
             tied_to = None if target is None else self._template(target)
             repeats = tuple(self._repeats(line, n))
-            formula = Formula(use.template, dims, repeats, n, tied_to, line.is_buffer, line.note)
+            loaded = self._target_when_loaded(line) if target is None else None
+            formula = Formula(use.template, dims, repeats, n, tied_to, line.is_buffer, line.note, loaded)
             where = self.found.extra if use.is_extra else self.found.legacy if line.is_legacy else self.found.formulas
             where.append(formula)
 

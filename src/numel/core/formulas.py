@@ -17,7 +17,7 @@ class Term(NamedTuple):
 class Formula(NamedTuple):
     """`n_tensors` tensors named like `template`, each of shape `dims`; `repeats` say how often and why.
 
-    `note` is the blueprint's remark.
+    `note` is the blueprint's remark. `tied_when_loaded`: what transformers ties it to, though the config says otherwise.
 
     >>> c_attn = Formula("h.{layer}.attn.c_attn.weight", (Term("n_embd", 768), Term("3 * n_embd", 2304)),
     ...                  repeats=(Term("n_layer", 12),), n_tensors=12)
@@ -32,6 +32,7 @@ class Formula(NamedTuple):
     tied_to: str | None = None
     is_buffer: bool = False
     note: str = ""
+    tied_when_loaded: str | None = None
 
     @property
     def numel_each(self) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .config import ModelConfig
     from .counts import Counts
     from .formulas import Formula
+    from .holdings import Checkpoint
     from .tensors import Source, TensorInfo
 
 
@@ -73,7 +74,8 @@ class ParameterTable(NamedTuple):
     """Every tensor of one model in its place. `rule` names the classification that put it there.
 
     `counts` are by numel's own rule whatever `rule` is, `kinds` the rows by what they have in common; None: not
-    computed yet (core.counts.count and core.kinds.kinds_of do).
+    computed yet (core.counts.count and core.kinds.kinds_of do). `checkpoints`: those of a configuration, with
+    what they hold beside the rows that count; none for a source that is one.
     """
 
     name: str
@@ -87,6 +89,7 @@ class ParameterTable(NamedTuple):
     warnings: tuple[str, ...] = ()
     counts: Counts | None = None
     kinds: tuple[tuple[Parameter, int], ...] | None = None
+    checkpoints: tuple[Checkpoint, ...] = ()
 
     @property
     def model_type(self) -> str | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .config import ModelConfig
     from .dtypes import DType
     from .formulas import Formula
+    from .holdings import Published
 
 
 class TensorInfo(NamedTuple):
@@ -59,9 +60,10 @@ class Inventory(NamedTuple):
     """All that a source holds, before anyone has said what a tensor is for.
 
     `aliases`: tied name → the tensor that holds its values. `buffers`: names known to be no parameters (a
-    blueprint or a live module says so; a bare header cannot). `formulas`: how each shape follows from the
+    blueprint or a live module says so; a bare header cannot), `mtp`: those of layers for multi-token prediction. `formulas`: how each shape follows from the
     config, when a blueprint is known, and `hyperparameters` the fields that they use, defaults filled in.
-    `warnings`: what is odd about the source and harmless.
+    `legacy` and `extra`: the same for what checkpoints of that config may hold beside them, `published` the
+    checkpoints that the config belongs to. `warnings`: what is odd about the source and harmless.
     """
 
     name: str
@@ -74,3 +76,7 @@ class Inventory(NamedTuple):
     formulas: tuple[Formula, ...] = ()
     hyperparameters: Mapping[str, Any] = {}
     warnings: tuple[str, ...] = ()
+    legacy: tuple[Formula, ...] = ()
+    extra: tuple[Formula, ...] = ()
+    published: tuple[Published, ...] = ()
+    mtp: frozenset[str] = frozenset()

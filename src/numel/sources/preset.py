@@ -7,6 +7,7 @@ import os
 from functools import cache
 
 from ..core.config import ModelConfig
+from ..core.holdings import Published
 from ..core.records import NamedTuple
 from ..core.visible import visible
 from ..errors import Sentence, SourceNotFoundError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FILE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "presets", "models.jsonl")
+# Fields that tell no model from another; of the last the infinity is not read.
+_SAYS_NOTHING = frozenset({"transformers_version", "_name_or_path", "torch_dtype", "dtype", "time_step_limit"})
 _ID = '{"id": "'  # how each line of the file starts: a name is found without parsing 186 configurations
 
 
@@ -35,6 +38,12 @@ class Preset(NamedTuple):
     def config(self) -> ModelConfig:
         """Its configuration."""
         return ModelConfig(self.facts["config"], f"preset {self.id}")
+
+    @property
+    def published(self) -> Published | None:
+        """What is known of the checkpoint that it was published as."""
+        numel = self.facts.get("hub_safetensors_total")
+        return Published(self.id, numel, self.facts["source"]) if isinstance(numel, int) else None
 
 
 @cache
@@ -65,6 +74,18 @@ def lookup(name: str) -> Preset | None:
         if found.lower() == wanted or found.rpartition("/")[2].lower() == wanted:
             return Preset(found, json.loads(line))
     return None
+
+
+def published_with(config: ModelConfig, total: int) -> tuple[Published, ...]:
+    """The checkpoints that were published with `config`: of `total` parameters, and nothing that both state differs."""
+    mark = f'"total_params": {total},'
+    near = [Preset(_id(line), json.loads(line)) for line in _lines() if mark in line]
+    alike = [preset for preset in near if preset.config.model_type == config.model_type]
+    return tuple(p.published for p in alike if p.published and _agree(config.fields, p.facts["config"]))
+
+
+def _agree(given: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    return all(given[name] == known[name] for name in (given.keys() & known.keys()) - _SAYS_NOTHING)
 
 
 def find(name: str) -> Preset:
