@@ -27,8 +27,9 @@ ALLOWED = {
     "presets": set(),
     "frames": {"core", "errors"},
     # the four that join the layers: a source opened, a question answered, an answer delivered
-    "reconcile": {"core", "errors", "blueprints"},
-    "opening": {"core", "errors", "registry", "sources", "formats", "blueprints", "reconcile"},
+    "reconcile": {"core", "errors", "blueprints", "rules"},
+    "quantised": {"core"},
+    "opening": {"core", "errors", "registry", "sources", "formats", "blueprints", "reconcile", "quantised"},
     "delivery": {"core", "errors", "registry", "views"},
     "known": {"core", "errors", "sources", "blueprints", "classify", "opening"},
     "api": {

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from .blueprints.syntax import FieldRule
     from .core.holdings import Published
+    from .core.tensors import TensorInfo
+    from .sources.local import LocalFile, LocalModel
 
 _SUFFIXES = (".safetensors", ".json", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".onnx")
 
@@ -43,13 +45,15 @@ def open_inventory(
         return _from_config(given, Source("config", "dict", ""), name_of(given), overrides or {})
     if isinstance(source, dict) or hasattr(source, "named_parameters"):
         _refuse(overrides, Sentence("a live model"))
+        from .quantised import unpack
         from .sources.module import name_of, read
 
         found = read(source)
-        if config is None:
-            return _with_config(found, found.config)
-        given = ModelConfig(dict(config))
-        return _with_config(found._replace(name=name_of(given) or found.name), given)
+        given = found.config
+        if config is not None:
+            given = ModelConfig(dict(config))
+            found = found._replace(name=name_of(given) or found.name)
+        return _with_config(unpack(found, given), given)
     message = Sentence("cannot inspect a {name}", name=type(source).__name__)
     raise UsageError(message, hint=Sentence("a name, a path, a config dict, a torch module or a state dict"))
 
@@ -81,7 +85,8 @@ def _from_path(text: str, config: Mapping[str, Any] | None, overrides: Mapping[s
     from .formats.checkpoint import read
     from .sources.local import find
 
-    found = read(find(os.path.expanduser(text)))
+    place = find(os.path.expanduser(text))
+    found = read(place)
     given = ModelConfig(dict(config)) if config is not None else found.config
     if found.source.kind == "config" and given is not None:
         whole = _from_config(given, found.source, found.name, overrides)
@@ -89,7 +94,32 @@ def _from_path(text: str, config: Mapping[str, Any] | None, overrides: Mapping[s
             warnings=(*found.warnings, *whole.warnings), published=() if overrides else _published_with(whole)
         )
     _refuse(overrides, Sentence("a file of weights"))
-    return _with_config(found, given)
+    from .quantised import unpack
+
+    with _Values(place) as values:
+        return _with_config(unpack(found, given, values.read), given)
+
+
+class _Values:
+    """The bytes of single small tensors of a model on disk; each file is opened once, and none unless it is asked."""
+
+    def __init__(self, place: LocalModel) -> None:
+        self._place = place
+        self._open: dict[str, LocalFile] = {}
+
+    def read(self, tensor: TensorInfo) -> bytes:
+        """The bytes of `tensor`."""
+        shard = tensor.shard or self._place.weights[0]
+        if shard not in self._open:
+            self._open[shard] = self._place.open(shard)
+        return self._open[shard].read(tensor.offset or 0, tensor.nbytes or 0)
+
+    def __enter__(self) -> _Values:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._open.values():
+            file.close()
 
 
 def _published_with(inventory: Inventory) -> tuple[Published, ...]:
@@ -101,11 +131,16 @@ def _published_with(inventory: Inventory) -> tuple[Published, ...]:
 
 
 def _with_config(inventory: Inventory, config: ModelConfig | None) -> Inventory:
-    if config is None:
-        return inventory
-    from .reconcile import reconcile
+    if config is not None:
+        from .reconcile import reconcile
 
-    return reconcile(inventory, config)
+        inventory = reconcile(inventory, config)
+    if not inventory.flat:
+        return inventory
+    said = Sentence(
+        "the shapes of {n} packed weights stand nowhere: they are counted, and shown flat", n=len(inventory.flat)
+    )
+    return inventory._replace(warnings=(*inventory.warnings, said))
 
 
 def _refuse(overrides: Mapping[str, Any] | None, what: str) -> None:

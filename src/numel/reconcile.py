@@ -10,12 +10,17 @@ from .blueprints.library import has_blueprint, load
 from .core.groups import template_of
 from .core.visible import visible
 from .errors import ConfigError, Sentence
+from .rules import BUFFERS, ROLES
 
 if TYPE_CHECKING:
     from .blueprints.evaluate import Evaluation
     from .core.config import ModelConfig
     from .core.tensors import Inventory
 
+# What a quantisation puts beside its weights: scales, and the order or the shape of what they scale.
+_BESIDE_WEIGHTS = re.compile(
+    "|".join([p for p, role in ROLES if role == "scale"] + [p for p, part in BUFFERS if part == "index"])
+)
 _VARIABLE = re.compile(r"\{\w+\}")
 
 
@@ -51,6 +56,8 @@ def reconcile(inventory: Inventory, config: ModelConfig | None) -> Inventory:
             model_type=visible(config.model_type or "", 60),
         )
         return inventory._replace(config=config, warnings=(*inventory.warnings, text))
+    if inventory.flat:
+        inventory = _in_shape(inventory, match)
     names = {t.name for t in inventory.tensors}
     aliases = {match.renamed(a): match.renamed(t) for a, t in match.evaluation.aliases.items()}
     buffers = {match.renamed(name) for name in match.evaluation.buffers} & names
@@ -86,6 +93,19 @@ def _best_match(inventory: Inventory, config: ModelConfig) -> _Match | None:
             if best and best.n_found == len(evaluation.tensors):
                 return best
     return best
+
+
+def _in_shape(inventory: Inventory, match: _Match) -> Inventory:
+    """The flat packed weights in the shape that the blueprint gives them, if it has as many elements."""
+    expected = {match.renamed(tensor.name): tensor for tensor in match.evaluation.tensors}
+    tensors, flat = [], set(inventory.flat)
+    for tensor in inventory.tensors:
+        known = expected.get(tensor.name) if tensor.name in flat else None
+        if known is not None and known.numel == tensor.numel:
+            flat.discard(tensor.name)
+            tensor = tensor._replace(shape=known.shape)  # noqa: PLW2901
+        tensors.append(tensor)
+    return inventory._replace(tensors=tuple(tensors), flat=frozenset(flat))
 
 
 def _ahead(inventory: Inventory, match: _Match) -> frozenset[str]:
@@ -131,6 +151,7 @@ def _differences(inventory: Inventory, match: _Match, aliases: dict[str, str]) -
     old = {match.renamed(_VARIABLE.sub("0", f.template)) for f in (*match.evaluation.legacy, *match.evaluation.extra)}
     known = {template_of(name) for name in old}
     extra = [n for n in stored if n not in expected and n not in aliases and template_of(n) not in known]
+    extra = [n for n in extra if not _BESIDE_WEIGHTS.search(n)] if extra else []
     if extra:
         said.append(
             Sentence(

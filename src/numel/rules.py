@@ -355,7 +355,7 @@ BUFFERS: tuple[tuple[str, str], ...] = (
     (r"\.codebook\.(?:cluster_\w+|embed_avg|embed_sum|inited|initialized)$", "codebook_stats"),
     (r"\.(?:act|fc)_scaling_factor$|\.x_m(?:in|ax)$|_integer$|\.(?:input|output)_m(?:in|ax)$", "quantisation_range"),
     (r"\.act_fn\.(?:beta|eps)$|\.layer_scalar$", "constant"),
-    (r"(?:_index|_ids|_idxs?|\.g_idx|2eid|\.weight_shape)$", "index"),
+    (r"(?:_index|_ids|_idxs?|[._]g_idx|2eid|\.weight_shape|\.weight_format)$", "index"),
 )
 # A layer that predicts the token after the next one, which the model itself does not run: what its names begin with
 # (Qwen3-Next, Nemotron-H, DeepSeek-V4), or the layer that holds such a child (DeepSeek-V3, GLM-4.5; GGUF's nextn).

@@ -68,6 +68,7 @@ def report(result: Breakdown) -> Report:
         blocks = (
             describe.summary(table, counts),
             *describe.active(counts),
+            *describe.quantised(table),
             *_difference(table, counts),
             *((_single(grouping, counts),) if table.rows else ()),
         )
@@ -179,6 +180,9 @@ def _of_checkpoint(file: dict[str, Any]) -> Iterator[Note]:
 
 
 def _no_parameters(line: dict[str, Any]) -> Note:
+    if line["kind"] == "packed":
+        text = "of these fewer than parameters, since {dtype} is packed: {formula} = {numel}"
+        return Note(Text(text, {**_line_values(line), "dtype": Value(line["part"], Unit.NAME)}))
     return Note(Text("of these no parameters: {what}, {formula} = {numel}", _line_values(line)))
 
 

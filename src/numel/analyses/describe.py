@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from ..core.dtypes import DType
     from ..core.formulas import Formula
     from ..core.holdings import Holding
     from ..core.parameters import ParameterTable
@@ -30,6 +31,7 @@ def model_data(table: ParameterTable, counts: Counts | None = None) -> dict[str,
         "n_tensors": len(table.rows),
         "nbytes": _nbytes(table),
         "stored_difference": stored_difference(table),
+        "quantisation": quantisation(table),
         "published_files": published_files(table, counts.total),
     }
 
@@ -39,17 +41,23 @@ WHY = {
     "tied": "second copies of tied tensors",
     "scale": "quantisation scales",
     "mtp": "multi-token-prediction layers",
+    "packed": "packed weights",
 }
 
 
 def stored_difference(table: ParameterTable) -> list[dict[str, Any]]:
     """What the source stores beyond the parameters, by kind: `stored` less these is `total`."""
     terms: dict[tuple[str, str], dict[tuple[int, ...], int]] = {}
+    packed: dict[str, list[int]] = {}
     for row, n in kinds_of(table):
         if row.excluded is not None:
             part = row.part if row.excluded == "buffer" else ""
             shapes = terms.setdefault((row.excluded, part), {})
             shapes[row.tensor.shape] = shapes.get(row.tensor.shape, 0) + n
+        elif row.tensor.dtype.block_stored is not None:
+            sums = packed.setdefault(row.tensor.dtype.name, [0, 0])
+            sums[0] += n * row.tensor.dtype.stored(row.tensor.numel)
+            sums[1] += n * row.tensor.numel
     return [
         {
             "what": _what(why, part),
@@ -59,7 +67,66 @@ def stored_difference(table: ParameterTable) -> list[dict[str, Any]]:
             "formula": arithmetic(shapes),
         }
         for (why, part), shapes in terms.items()
+    ] + [
+        {
+            "what": _what("packed", name),
+            "kind": "packed",
+            "part": name,
+            "numel": stored - numel,
+            "formula": f"{stored} - {numel}",
+        }
+        for name, (stored, numel) in packed.items()
     ]
+
+
+def quantisation(table: ParameterTable) -> dict[str, Any] | None:
+    """The quantised weights of a file: how many, and their bits with and without scales; None if there are none."""
+    dtypes: dict[str, None] = {}
+    n_weights = numel = nbytes = scales = 0
+    for row, n in kinds_of(table):
+        if row.excluded == "scale" or row.tensor.name.endswith("g_idx"):
+            scales += n * row.tensor.nbytes
+        elif row.excluded is None and _is_quantised(row.tensor.dtype):
+            dtypes[row.tensor.dtype.name] = None
+            n_weights += n
+            numel += n * row.tensor.numel
+            nbytes += n * row.tensor.nbytes
+    if not numel:
+        return None
+    return {
+        "dtypes": list(dtypes),
+        "n_weights": n_weights,
+        "numel": numel,
+        "nbytes": nbytes,
+        "scales_nbytes": scales,
+        "bits_per_weight": 8 * (nbytes + scales) / numel,
+        "bits_per_parameter": 8 * _nbytes(table) / max(1, count(table).total),
+    }
+
+
+def _is_quantised(dtype: DType) -> bool:
+    """Whether values of this type are fewer than 16 bits, or share a scale in their block."""
+    return dtype.block_numel > 1 or dtype.block_nbytes == 1
+
+
+def quantised(table: ParameterTable) -> tuple[Note, ...]:
+    """One line on the quantised weights."""
+    found = quantisation(table)
+    if found is None:
+        return ()
+    values = {
+        "n": Value(found["n_weights"], Unit.COUNT),
+        "dtype": Value("+".join(found["dtypes"]), Unit.NAME),
+        "numel": Value(found["numel"], Unit.COUNT),
+        "bits": Value(found["bits_per_weight"], Unit.RATIO),
+        "whole": Value(found["bits_per_parameter"], Unit.RATIO),
+    }
+    text = Text(
+        "quantised: {numel} parameters in {n} weights of {dtype}, {bits} bits each with their scales; {whole} in the "
+        "whole file",
+        values,
+    )
+    return (Note(text),)
 
 
 def published_files(table: ParameterTable, total: int) -> list[dict[str, Any]]:

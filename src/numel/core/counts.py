@@ -37,7 +37,7 @@ def count(table: ParameterTable) -> Counts:
         return table.counts
     total = stored = token = position = head = routed = 0
     for row, n in kinds_of(table):
-        stored += n * row.tensor.numel
+        stored += n * row.tensor.dtype.stored(row.tensor.numel)
         numel = n * row.numel
         if not numel:
             continue

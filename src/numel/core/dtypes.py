@@ -8,13 +8,19 @@ from .records import NamedTuple
 class DType(NamedTuple):
     """An element type; `block_numel` elements take `block_nbytes` bytes together, 0 where nobody says which type it is.
 
+    `block_stored`: how many elements a block is for the file that holds it, where the file packs them into another
+    type; None: as many as they are.
+
     >>> DType("F4", block_nbytes=1, block_numel=2).nbytes(4096)
     2048
+    >>> DType("GPTQ4", block_nbytes=4, block_numel=8, block_stored=1).stored(4096)
+    512
     """
 
     name: str
     block_nbytes: int
     block_numel: int = 1
+    block_stored: int | None = None
 
     def nbytes(self, numel: int) -> int | None:
         """Bytes of `numel` elements, in whole blocks (a started block counts); None for the unknown type."""
@@ -24,6 +30,10 @@ class DType(NamedTuple):
     def stated_name(self) -> str | None:
         """The name, None for the unknown type."""
         return self.name if self.block_nbytes else None
+
+    def stored(self, numel: int) -> int:
+        """Elements that a file with `numel` of these holds."""
+        return numel if self.block_stored is None else -(-numel // self.block_numel) * self.block_stored
 
 
 # The 22 names of safetensors 0.8.0 (safetensors/src/tensor.rs, enum Dtype).

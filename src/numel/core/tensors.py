@@ -60,7 +60,8 @@ class Inventory(NamedTuple):
     """All that a source holds, before anyone has said what a tensor is for.
 
     `aliases`: tied name → the tensor that holds its values. `buffers`: names known to be no parameters (a
-    blueprint or a live module says so; a bare header cannot), `mtp`: those of layers for multi-token prediction. `formulas`: how each shape follows from the
+    blueprint or a live module says so; a bare header cannot), `mtp`: those of layers for multi-token prediction, `flat`:
+    packed weights of which only the number of elements is known. `formulas`: how each shape follows from the
     config, when a blueprint is known, and `hyperparameters` the fields that they use, defaults filled in.
     `legacy` and `extra`: the same for what checkpoints of that config may hold beside them, `published` the
     checkpoints that the config belongs to. `warnings`: what is odd about the source and harmless.
@@ -80,3 +81,4 @@ class Inventory(NamedTuple):
     extra: tuple[Formula, ...] = ()
     published: tuple[Published, ...] = ()
     mtp: frozenset[str] = frozenset()
+    flat: frozenset[str] = frozenset()
