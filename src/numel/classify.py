@@ -366,7 +366,8 @@ def _special(inventory: Inventory) -> dict[str, str | None]:
 
 def _ahead(inventory: Inventory) -> Iterator[str]:
     """The names of layers for multi-token prediction, in a source of which no blueprint says what the model runs."""
-    if inventory.source.kind not in ("file", "folder", "state_dict") or inventory.hyperparameters:
+    is_known = inventory.config is not None and inventory.hyperparameters
+    if is_known or inventory.source.kind not in ("file", "folder", "state_dict"):
         return
     names = [tensor.name for tensor in inventory.tensors]
     text = "\n".join(names)

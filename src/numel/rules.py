@@ -78,7 +78,7 @@ RULES: tuple[Group, ...] = (
         ),
     ),
     # ── Tables of angles, where a file keeps them ─────────────────────────────────────────────────────────────────
-    Group(Component.ROTARY, r"rotary_|inv_freq|rope_freqs|freqs_cis", ((r"", "rotary"),)),
+    Group(Component.ROTARY, r"rotary_|inv_freq|rope_f|freqs_cis", ((r"", "rotary"),)),
     # ── What scales or mixes the residual stream ──────────────────────────────────────────────────────────────────
     Group(
         Component.RESIDUAL,
@@ -365,7 +365,7 @@ MTP = (
 )
 MTP_WORDS = ("mtp", "eh_proj")  # one of which occurs where the names of such layers do
 # GGUF: the factors by which a long context turns slower.
-ROTARY_WEIGHT = r"(?:^|\.)rope_freqs\.weight$"
+ROTARY_WEIGHT = r"(?:^|\.)rope_(?:freqs|factors_\w+)\.weight$"
 # A causal mask of early GPT-2, GPT-Neo and GPT-J files, if it is square; a 1-D `attn.bias` is a parameter.
 CAUSAL_MASK = r"(?:^|\.)(?:attn|attention)\.bias$"
 # DeepSeek-V3 balances its experts by a bias that no gradient reaches: a buffer of the router …

@@ -97,7 +97,7 @@ FOREIGN = {
     "XML page": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "XML page", 4),
     "refusal": (b"Entry not found", "server's refusal", 4),
     "404": (b"404: Not Found", "server's refusal", 4),
-    "GGUF": (b"GGUF\x03\0\0\0" + bytes(100), "GGUF file", 4),
+    "GGUF of version 1": (b"GGUF\x01\0\0\0" + bytes(100), "GGUF file", 4),
     "zip": (zipped(), "zip archive", 4),
     "pickle": (b"\x80\x04\x95\x10\0\0\0\0\0\0\0}\x94.", "Python pickle", 4),
     "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5", 4),
@@ -127,6 +127,12 @@ def test_a_file_under_a_wrong_name_is_called_what_it_is(kind, name, tmp_path):
 @pytest.mark.parametrize("name", ["model.bin", "model.gguf", "weights", "x.SAFETENSORS"])
 def test_safetensors_is_recognised_under_any_name(name, tmp_path):
     assert len(read(find(weights(tmp_path / name))).tensors) == 1
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.bin", "weights"])
+def test_gguf_is_recognised_under_any_name(name, tmp_path):
+    (tmp_path / name).write_bytes(b"GGUF\x03\0\0\0" + bytes(16))
+    assert read(find(tmp_path / name)).source.format == "gguf"
 
 
 def test_the_index_of_pickles_is_no_index_of_ours(tmp_path):

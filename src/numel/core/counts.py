@@ -56,10 +56,11 @@ def count(table: ParameterTable) -> Counts:
 
 def _without_input_embedding(table: ParameterTable, active: int, token: int, head: int) -> int | None:
     """`active` less the token embedding, unless that is the output matrix too; None where nobody says whether it is."""
-    if head == 0 and table.config is None:
+    if head == 0 and table.config is None and not table.aliases:
         return None if token else active
     is_output = head == 0 and any(
-        "embed" in target or "wte" in target or "shared" in target for target in table.aliases.values()
+        "embed" in target or "embd" in target or "wte" in target or "shared" in target
+        for target in table.aliases.values()
     )
     return active if is_output else active - token
 

@@ -37,4 +37,9 @@ FORMATS: dict[str, Format] = {
         suffixes=(".safetensors",),
         magic=(8, b'{"'),
     ),
+    "gguf": Format(
+        Plugin("numel.formats.gguf:read", "weights in blocks of few bits, with metadata (llama.cpp)"),
+        suffixes=(".gguf",),
+        magic=(0, b"GGUF"),
+    ),
 }

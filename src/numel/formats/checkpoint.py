@@ -10,6 +10,7 @@ from .strict_json import MAX_PATH_SHOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from typing import Protocol
 
@@ -114,22 +115,32 @@ def choose(source: ByteSource) -> Format:
 
 
 def _format_of(found: Found) -> Format:
-    """The format of the weights; only safetensors may lie in several files."""
+    """The format of the weights; only safetensors and GGUF may lie in several files."""
     with found.open(found.weights[0]) as source:
         row = choose(source)
-        if len(found.weights) > 1 and row is not FORMATS["safetensors"]:
+        if len(found.weights) > 1 and row not in (FORMATS["safetensors"], FORMATS["gguf"]):
             message = Sentence("is one of {n} files without an index that numel reads", n=len(found.weights))
             raise UnsupportedError(message, path=visible_path(source.name, MAX_PATH_SHOWN))
     return row
 
 
 def _read_files(found: Found, row: Format) -> Inventory:
+    if len(found.weights) > 1 and row is FORMATS["gguf"]:
+        from .gguf import join
+
+        return join(_read_each(found, row))
     if len(found.weights) > 1:
         from .sharded import read_loose
 
         return read_loose(found.weights, found.open, path=found.location)
     with found.open(found.weights[0]) as source:
         return row.load()(source)
+
+
+def _read_each(found: Found, row: Format) -> Iterator[Inventory]:
+    for file in found.weights:
+        with found.open(file) as source:
+            yield row.load()(source)
 
 
 def _config_beside(found: Found) -> tuple[ModelConfig | None, tuple[str, ...]]:
