@@ -49,11 +49,10 @@ def open_inventory(
         from .sources.module import name_of, read
 
         found = read(source)
-        given = found.config
-        if config is not None:
-            given = ModelConfig(dict(config))
-            found = found._replace(name=name_of(given) or found.name)
-        return _with_config(unpack(found, given), given)
+        if config is None:
+            return _with_config(unpack(found, found.config), found.config)
+        given = ModelConfig(dict(config))
+        return _with_config(unpack(found, given)._replace(name=name_of(given) or found.name), given)
     message = Sentence("cannot inspect a {name}", name=type(source).__name__)
     raise UsageError(message, hint=Sentence("a name, a path, a config dict, a torch module or a state dict"))
 

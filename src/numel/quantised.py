@@ -174,7 +174,7 @@ def _bitsandbytes(weight: Weight) -> Logical | None:
     kind = next((kind for kind in ("nf4", "fp4") if _STATE + kind in weight.beside), "nf4")
     flat = (2 * weight.tensor.numel,)
     state = weight.beside.get(_STATE + kind)
-    if state is not None and weight.read is not None and state.nbytes <= _MAX_STATE_NBYTES:
+    if state is not None and weight.read is not None and (state.nbytes or 0) <= _MAX_STATE_NBYTES:
         shape = _shape_in(weight.read(state))
         found = _matrix(kind.upper(), 4, weight.tensor, shape) if shape else None
         if found:

@@ -85,12 +85,12 @@ def quantisation(table: ParameterTable) -> dict[str, Any] | None:
     n_weights = numel = nbytes = scales = 0
     for row, n in kinds_of(table):
         if row.excluded == "scale" or row.tensor.name.endswith("g_idx"):
-            scales += n * row.tensor.nbytes
+            scales += n * (row.tensor.nbytes or 0)
         elif row.excluded is None and _is_quantised(row.tensor.dtype):
             dtypes[row.tensor.dtype.name] = None
             n_weights += n
             numel += n * row.tensor.numel
-            nbytes += n * row.tensor.nbytes
+            nbytes += n * (row.tensor.nbytes or 0)
     if not numel:
         return None
     return {
@@ -100,7 +100,7 @@ def quantisation(table: ParameterTable) -> dict[str, Any] | None:
         "nbytes": nbytes,
         "scales_nbytes": scales,
         "bits_per_weight": 8 * (nbytes + scales) / numel,
-        "bits_per_parameter": 8 * _nbytes(table) / max(1, count(table).total),
+        "bits_per_parameter": 8 * (_nbytes(table) or 0) / max(1, count(table).total),
     }
 
 

@@ -15,7 +15,7 @@ from posixpath import basename, splitext
 from ..core.ggml_dtypes import GGML_DTYPES
 from ..core.tensors import Inventory, Source, TensorInfo
 from ..core.visible import visible, visible_path
-from ..errors import CorruptFileError, UnsupportedError
+from ..errors import CorruptFileError, Sentence, UnsupportedError
 from .safetensors_rules import shown_name
 from .strict_json import MAX_PATH_SHOWN
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..core.bytes import ByteSource
 
-EXPECTED = "GGUF file"
+EXPECTED = Sentence("GGUF file")
 MAX_TENSORS = 250_000
 _MAX_KEYS = 100_000
 _MAX_KEY_NBYTES = 65_535
@@ -68,13 +68,13 @@ def join(parts: Iterable[Inventory]) -> Inventory:
     """The one model of which these files hold a part each. Raises CorruptFileError when two hold the same tensor."""
     whole: Inventory | None = None
     for part in parts:
-        part = part._replace(warnings=tuple(w for w in part.warnings if not w.startswith(_PART_OF)))  # noqa: PLW2901
+        part = part._replace(warnings=tuple(w for w in part.warnings if getattr(w, "template", "") != _PART_OF))  # noqa: PLW2901
         if whole is None:
             whole = part
             continue
         twice = {tensor.name for tensor in whole.tensors} & {tensor.name for tensor in part.tensors}
         if twice:
-            message = f"tensor {shown_name(min(twice))} lies in two of the files"
+            message = Sentence("tensor {name} lies in two of the files", name=shown_name(min(twice)))
             raise CorruptFileError(message, path=visible_path(part.source.location, MAX_PATH_SHOWN))
         tensors = (*whole.tensors, *part.tensors)
         has_head = any(tensor.name == "output.weight" for tensor in tensors)
@@ -95,7 +95,7 @@ def _hyperparameters(values: dict[str, object], architecture: str) -> Iterator[t
             yield name, value
 
 
-_PART_OF = "the file is one of "
+_PART_OF = "the file is one of {n} that hold the model together: the folder gives the whole"
 
 
 class _Header:
@@ -113,27 +113,33 @@ class _Header:
     def read(self) -> None:
         """Go through the whole header and check it."""
         n_tensors, n_keys = self._counts()
-        self._check_count(n_keys, 8 + 1 + 4 + 1, "keys", _MAX_KEYS)
+        self._check_count(n_keys, 8 + 1 + 4 + 1, Sentence("keys"), _MAX_KEYS)
         keys: set[str] = set()
         for _ in range(n_keys):
             self._key_value(keys)
         alignment = self._alignment()
-        self._check_count(n_tensors, 8 + 1 + 4 + 4 + 8, "tensors", MAX_TENSORS)
+        self._check_count(n_tensors, 8 + 1 + 4 + 4 + 8, Sentence("tensors"), MAX_TENSORS)
         seen: set[str] = set()
         end = 0
         entries = [self._entry(seen) for _ in range(n_tensors)]
         data = -(-self.position // alignment) * alignment
         for tensor, offset, at in entries:
             if offset != end:
-                self.fail(f"tensor {shown_name(tensor.name)} begins at {offset:,}, and its place is {end:,}", at)
+                self.fail(
+                    Sentence(
+                        "tensor {name} begins at {offset}, and its place is {end}",
+                        name=shown_name(tensor.name),
+                        offset=offset,
+                        end=end,
+                    ),
+                    at,
+                )
             self.tensors.append(tensor._replace(offset=data + offset))
-            end += -(-tensor.nbytes // alignment) * alignment
+            end += -(-(tensor.nbytes or 0) // alignment) * alignment
         self._check_end(data, alignment)
         n_parts = self.values.get("split.count")
         if type(n_parts) is int and n_parts > 1:
-            number = self.values.get("split.no")
-            which = f", number {number + 1}" if type(number) is int else ""
-            self.warnings.append(f"{_PART_OF}{n_parts} that hold the model together{which}: give the folder")
+            self.warnings.append(Sentence(_PART_OF, n=n_parts))
 
     def fail(self, message: str, offset: int | None = None) -> NoReturn:
         """Raise CorruptFileError at the current byte, or another one."""
@@ -149,35 +155,38 @@ class _Header:
             from .recognise import refuse_foreign
 
             refuse_foreign(self.source, EXPECTED)
-            self.fail(f"is no {EXPECTED}: it does not begin with GGUF", 0)
-        version = self._number("<I")
+            self.fail(Sentence("is no GGUF file: it does not begin with GGUF"), 0)
+        version = int(self._number("<I"))
         if version in (2 << 24, 3 << 24):
-            self._refuse("is a big-endian GGUF file", "convert it: gguf-convert-endian")
+            self._refuse(Sentence("is a big-endian GGUF file"), Sentence("convert it with gguf-convert-endian"))
         if version == 1:
-            self._refuse("is a GGUF file of version 1, which llama.cpp reads no more", "convert the model again")
+            self._refuse(
+                Sentence("is a GGUF file of version 1, which llama.cpp reads no more"),
+                Sentence("convert the model again"),
+            )
         if version not in (2, 3):
-            self._refuse(f"is a GGUF file of version {version:,}, and numel reads 2 and 3")
+            self._refuse(Sentence("is a GGUF file of version {version}, and numel reads 2 and 3", version=version))
         return int(self._number("<Q")), int(self._number("<Q"))
 
     def _check_count(self, n: int, nbytes_each: int, what: str, limit: int) -> None:
         """A count must fit into what is left of the file before anything is done that many times."""
         left = self.source.size - self.position
         if n > left // nbytes_each:
-            self.fail(f"{n:,} {what} cannot stand in the {left:,} bytes that are left")
+            self.fail(Sentence("{n} {what} cannot stand in the {left} bytes that are left", n=n, what=what, left=left))
         if n > limit:
-            self._refuse(f"{n:,} {what}, and numel reads up to {limit:,}")
+            self._refuse(Sentence("{n} {what}, and numel reads up to {limit}", n=n, what=what, limit=limit))
 
     def _key_value(self, keys: set[str]) -> None:
         at = self.position
-        key = self._text(_MAX_KEY_NBYTES, "a key")
+        key = self._text(_MAX_KEY_NBYTES, Sentence("a key"))
         shown = visible(key, 64)
         if not key:
-            self.fail("an empty key", at)
+            self.fail(Sentence("an empty key"), at)
         if key in keys:
-            self.fail(f"key {shown} stands twice in the header", at)
+            self.fail(Sentence("key {key} stands twice in the header", key=shown), at)
         keys.add(key)
         if not _USUAL_KEY.fullmatch(key) and len(self.warnings) < 3:
-            self.warnings.append(f"key {shown} is not written in small letters, digits, _ and dots")
+            self.warnings.append(Sentence("key {key} is not written in small letters, digits, _ and dots", key=shown))
         kind = int(self._number("<I"))
         value = self._value(kind, shown)
         if value is not None:
@@ -186,7 +195,7 @@ class _Header:
     def _value(self, kind: int, key: str) -> object:
         """A value that is worth keeping: a number, a truth value or a short text; None for all else, which is skipped."""
         if kind == _STRING:
-            n = self._length(f"the text of {key}")
+            n = self._length(Sentence("the text of {key}", key=key))
             if n > _MAX_TEXT_NBYTES:
                 self.position += n
                 return None
@@ -195,11 +204,14 @@ class _Header:
             self._skip_array(key, 1)
             return None
         if kind not in _SCALARS:
-            self.fail(f"the value of {key} is of type {kind:,}, and there are 0 to 12")
+            self.fail(Sentence("the value of {key} is of type {kind}, and there are 0 to 12", key=key, kind=kind))
         value = self._number(_SCALARS[kind])
         if kind == _BOOL:
             if value not in (0, 1):
-                self.fail(f"{key} must be true or false, 1 or 0, and is {value}", self.position - 1)
+                self.fail(
+                    Sentence("{key} must be true or false, 1 or 0, and is {value}", key=key, value=int(value)),
+                    self.position - 1,
+                )
             return bool(value)
         return value
 
@@ -208,9 +220,11 @@ class _Header:
         left = self.source.size - self.position
         size = struct.calcsize(_SCALARS[kind]) if kind in _SCALARS else {_STRING: 8, _ARRAY: 12}.get(kind)
         if size is None:
-            self.fail(f"the values of {key} are of type {kind:,}, and there are 0 to 12")
+            self.fail(Sentence("the values of {key} are of type {kind}, and there are 0 to 12", key=key, kind=kind))
         if n > left // size:
-            self.fail(f"{n:,} values of {key} cannot stand in the {left:,} bytes that are left")
+            self.fail(
+                Sentence("{n} values of {key} cannot stand in the {left} bytes that are left", n=n, key=key, left=left)
+            )
         if kind in _SCALARS:
             self.position += n * size
         elif kind == _STRING:
@@ -218,9 +232,9 @@ class _Header:
                 self._skip_texts(n, key)
         else:
             if depth == _MAX_DEPTH:
-                self._refuse(f"{key} holds arrays in arrays, more than {_MAX_DEPTH} deep")
+                self._refuse(Sentence("{key} holds arrays in arrays, more than {n} deep", key=key, n=_MAX_DEPTH))
             if depth == 1:
-                self.warnings.append(f"{key} holds arrays in an array, which llama.cpp does not read")
+                self.warnings.append(Sentence("{key} holds arrays in an array, which llama.cpp does not read", key=key))
             for _ in range(n):
                 self._skip_array(key, depth + 1)
 
@@ -237,73 +251,82 @@ class _Header:
             at += 8 + unpack(piece, at - start)[0]
             if at > size:
                 self.position = size
-                self.fail(f"a text of {key} is longer than the file")
+                self.fail(Sentence("a text of {key} is longer than the file", key=key))
         self.position = at
 
     def _alignment(self) -> int:
         alignment = self.values.get("general.alignment", 32)
         if type(alignment) is not int or alignment < 1 or alignment & (alignment - 1):
-            self.fail(f"general.alignment must be a power of two, and is {visible(str(alignment), 40)}")
+            shown = visible(str(alignment), 40)
+            self.fail(Sentence("general.alignment must be a power of two, and is {shown}", shown=shown))
         if alignment % 8:
-            self.warnings.append(f"general.alignment is {alignment}, and should be a multiple of 8")
+            self.warnings.append(Sentence("general.alignment is {n}, and should be a multiple of 8", n=alignment))
         return alignment
 
     def _entry(self, seen: set[str]) -> tuple[TensorInfo, int, int]:
         """A tensor, its offset among the values, and the byte where its entry stands."""
         at = self.position
-        name = self._text(_MAX_NAME_NBYTES, "a tensor's name")
+        name = self._text(_MAX_NAME_NBYTES, Sentence("a tensor's name"))
         shown = shown_name(name)
         if not name or "\0" in name:
-            self.fail("a tensor's name must be a text of 1 to 64 bytes without zeros", at)
+            self.fail(Sentence("a tensor's name must be a text of 1 to 64 bytes without zeros"), at)
         if name in seen:
-            self.fail(f"tensor {shown} stands twice in the header", at)
+            self.fail(Sentence("tensor {name} stands twice in the header", name=shown), at)
         seen.add(name)
         n_dims = int(self._number("<I"))
         if n_dims > _MAX_DIMS:
-            self.fail(f"tensor {shown} has {n_dims:,} dimensions, and ggml has up to {_MAX_DIMS}", at)
+            self.fail(
+                Sentence(
+                    "tensor {name} has {n} dimensions, and ggml has up to {most}", name=shown, n=n_dims, most=_MAX_DIMS
+                ),
+                at,
+            )
         dims = struct.unpack(f"<{n_dims}Q", self._take(8 * n_dims))
         if prod(dims) >= 1 << 63 or any(size >= 1 << 63 for size in dims):
-            self.fail(f"tensor {shown} has more than 2^63 elements", at)
+            self.fail(Sentence("tensor {name} has 2^63 elements or more", name=shown), at)
         kind = int(self._number("<I"))
         dtype = GGML_DTYPES.get(kind)
         if dtype is None:
-            self._refuse(f"tensor {shown} is of ggml's type {kind:,}, which numel does not know")
-        if (dims[0] if dims else 1) % dtype.block_numel:
-            self.fail(
-                f"tensor {shown}: a row of {dims[0] if dims else 1:,} does not fill blocks of {dtype.block_numel}", at
+            self._refuse(
+                Sentence("tensor {name} is of ggml's type {kind}, which numel does not know", name=shown, kind=kind)
             )
+        if (dims[0] if dims else 1) % dtype.block_numel:
+            text = "tensor {name}: a row of {n} does not fill blocks of {block}"
+            self.fail(Sentence(text, name=shown, n=dims[0] if dims else 1, block=dtype.block_numel), at)
         return TensorInfo(name, dims[::-1], dtype), int(self._number("<Q")), at
 
     def _check_end(self, data: int, alignment: int) -> None:
         """The values must lie within the file; padding behind the last may be missing."""
         size = self.source.size
-        last = max((tensor for tensor in self.tensors), key=lambda t: (t.offset or 0) + t.nbytes, default=None)
-        end = data if last is None else (last.offset or 0) + last.nbytes
+        last = max((tensor for tensor in self.tensors), key=lambda t: (t.offset or 0) + (t.nbytes or 0), default=None)
+        end = data if last is None else (last.offset or 0) + (last.nbytes or 0)
         if last is not None and end > size:
-            message = f"is cut short: the values end at byte {end:,} and the file at {size:,}"
+            message = Sentence("is cut short: the values end at byte {end} and the file at {size}", end=end, size=size)
             path = visible_path(self.source.name, MAX_PATH_SHOWN)
-            raise CorruptFileError(message, path=path, hint="download it again", offset=size)
+            raise CorruptFileError(message, path=path, hint=Sentence("download it again"), offset=size)
         if size > -(-end // alignment) * alignment:
-            self.warnings.append(f"{size - end:,} bytes at the end belong to no tensor")
+            self.warnings.append(Sentence("{n} bytes at the end belong to no tensor", n=size - end))
         if not self.tensors:
-            self.warnings.append("the file holds no tensors")
+            self.warnings.append(Sentence("the file holds no tensors"))
 
     def _text(self, limit: int, what: str) -> str:
         at = self.position
         n = self._length(what)
         if n > limit:
-            self.fail(f"{what} has {n:,} bytes, and {limit:,} are allowed", at)
+            self.fail(Sentence("{what} has {n} bytes, and {limit} are allowed", what=what, n=n, limit=limit), at)
         try:
             return self._take(n).decode("utf-8")
         except UnicodeDecodeError:
-            self.fail(f"{what} is not UTF-8", at)
+            self.fail(Sentence("{what} is not UTF-8", what=what), at)
 
     def _length(self, what: str) -> int:
         """The length of a text, which must fit into the file."""
         n = int(self._number("<Q"))
         left = self.source.size - self.position
         if n > left:
-            self.fail(f"{what} has {n:,} bytes, and {left:,} are left", self.position - 8)
+            self.fail(
+                Sentence("{what} has {n} bytes, and {left} are left", what=what, n=n, left=left), self.position - 8
+            )
         return n
 
     def _number(self, form: str) -> float:
@@ -322,6 +345,6 @@ class _Header:
         if begin >= 0 and begin + n <= len(self._piece):
             return
         if self.position + n > self.source.size:
-            self.fail("is cut short: the file ends within its header", self.source.size)
+            self.fail(Sentence("is cut short: the file ends within its header"), self.source.size)
         self._start = self.position
         self._piece = self.source.read(self.position, min(max(n, _PIECE_NBYTES), self.source.size - self.position))
