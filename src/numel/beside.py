@@ -25,15 +25,14 @@ if TYPE_CHECKING:
 
     Shapes = dict[tuple[int, ...], int]
 
-_FROM_CONFIG = ("preset", "config")
 _MATRICES = frozenset({Component.ATTENTION, Component.LINEAR_ATTENTION, Component.MLP, Component.MOE})
 _NO_MATRICES = frozenset({"router", "rel_pos_bias", "shared_expert_gate"})  # parameters of no torch.nn.Linear
 _MAX_LINES = 10  # of which every combination is tried: 1,024
 
 
 def with_checkpoints(table: ParameterTable, inventory: Inventory) -> ParameterTable:
-    """The table with what checkpoints of that configuration hold beside it; a file's own rows say it already."""
-    if inventory.source.kind not in _FROM_CONFIG or table.counts is None:
+    """The table with what checkpoints of its configuration hold beside it, where a blueprint describes them."""
+    if not inventory.formulas or table.counts is None:
         return table
     lines, total = tuple(_lines(table, inventory)), table.counts.total
     known = [Checkpoint(published, _settled(lines, published.numel - total)) for published in inventory.published]
@@ -42,10 +41,7 @@ def with_checkpoints(table: ParameterTable, inventory: Inventory) -> ParameterTa
 
 def _lines(table: ParameterTable, inventory: Inventory) -> Iterator[Holding]:
     """Every line that the blueprint and the configuration give reason for."""
-    buffers: dict[str, Shapes] = {}
-    for row, n in kinds_of(table):
-        if row.excluded == "buffer":
-            _add(buffers.setdefault(row.part, {}), row.tensor.shape, n)
+    buffers = _by_part((buffer_part(formula.template), formula) for formula in inventory.formulas if formula.is_buffer)
     yield from (Holding("buffer", part, shapes, counted=True) for part, shapes in buffers.items())
     ahead = _by_part((_mtp_part(formula), formula) for formula in inventory.extra)
     yield from (Holding("mtp", part, shapes, counted=True) for part, shapes in ahead.items())

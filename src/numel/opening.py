@@ -66,7 +66,7 @@ def _from_text(text: str, config: Mapping[str, Any] | None, overrides: Mapping[s
             return _from_path(text, config, overrides)
         preset = preset or find(text)
         whole = _from_config(preset.config, Source("preset", "preset", preset.id), text, overrides)
-        return whole if overrides else whole._replace(published=(preset.published,) if preset.published else ())
+        return whole if overrides or not preset.published else whole._replace(published=(preset.published,))
     return _from_path(text, config, overrides)
 
 
@@ -89,9 +89,7 @@ def _from_path(text: str, config: Mapping[str, Any] | None, overrides: Mapping[s
     given = ModelConfig(dict(config)) if config is not None else found.config
     if found.source.kind == "config" and given is not None:
         whole = _from_config(given, found.source, found.name, overrides)
-        return whole._replace(
-            warnings=(*found.warnings, *whole.warnings), published=() if overrides else _published_with(whole)
-        )
+        return whole._replace(warnings=(*found.warnings, *whole.warnings))
     _refuse(overrides, Sentence("a file of weights"))
     from .quantised import unpack
 
@@ -123,10 +121,12 @@ class _Values:
 
 def _published_with(inventory: Inventory) -> tuple[Published, ...]:
     """The published checkpoints whose configuration this is."""
+    if not inventory.formulas or inventory.config is None:
+        return ()
     from .sources.preset import published_with
 
     total = sum(formula.numel for formula in inventory.formulas if not (formula.is_buffer or formula.tied_to))
-    return published_with(inventory.config, total) if inventory.config else ()
+    return published_with(inventory.config, total)
 
 
 def _with_config(inventory: Inventory, config: ModelConfig | None) -> Inventory:
@@ -134,6 +134,7 @@ def _with_config(inventory: Inventory, config: ModelConfig | None) -> Inventory:
         from .reconcile import reconcile
 
         inventory = reconcile(inventory, config)
+        inventory = inventory._replace(published=_published_with(inventory))
     if not inventory.flat:
         return inventory
     said = Sentence(
@@ -193,7 +194,10 @@ def _from_config(config: ModelConfig, source: Source, name: str | None, override
                 model_type=model_type,
             )
             raise UsageError(message, hint=near_hint(field, sorted(known)))
-    return inventory._replace(warnings=(*inventory.warnings, *_misspelt(config, inventory, blueprint.rules)))
+    return inventory._replace(
+        warnings=(*inventory.warnings, *_misspelt(config, inventory, blueprint.rules)),
+        published=() if overrides or source.kind == "preset" else _published_with(inventory),
+    )
 
 
 # Fields that every configuration may have, and that decide a class, a dtype or a width without standing in a blueprint.

@@ -68,6 +68,8 @@ def reconcile(inventory: Inventory, config: ModelConfig | None) -> Inventory:
         buffers=inventory.buffers | buffers,
         mtp=_ahead(inventory, match),
         formulas=() if differences else match.evaluation.formulas,
+        legacy=() if differences else match.evaluation.legacy,
+        extra=() if differences else match.evaluation.extra,
         hyperparameters=match.evaluation.values,
         warnings=(*inventory.warnings, *match.evaluation.warnings, *differences),
     )

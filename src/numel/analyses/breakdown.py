@@ -147,12 +147,13 @@ def _telling(grouping: Grouping) -> list[int]:
 
 def _difference(table: ParameterTable, counts: Counts) -> Iterator[Note]:
     """Lines that lead from the elements of the file, stored or published, to the total, when they differ."""
-    files = describe.published_files(table, counts.total)
+    is_config = table.source.kind in ("preset", "config")
+    files = describe.published_files(table, counts.total) if is_config else []
     if counts.stored != counts.total:
         values = {"stored": Value(counts.stored, Unit.COUNT)}
         model, file = Text("with its buffers the model has {stored} elements", values), _STORED
-        yield Note(model if files else file._replace(values=values))
-    for line in () if files else describe.stored_difference(table):
+        yield Note(model if is_config else file._replace(values=values))
+    for line in () if is_config else describe.stored_difference(table):
         yield _no_parameters(line)
     for published in files:
         yield from _of_checkpoint(published)

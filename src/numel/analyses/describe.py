@@ -130,7 +130,7 @@ def quantised(table: ParameterTable) -> tuple[Note, ...]:
 
 
 def published_files(table: ParameterTable, total: int) -> list[dict[str, Any]]:
-    """What checkpoints of a configuration hold beside its `total` parameters; none where the source is one itself.
+    """What checkpoints of a configuration hold beside its `total` parameters; none where no blueprint describes them.
 
     `numel` is the hub's count of the published `model`; where none is known, the parameters and what every checkpoint
     holds. `explained`: whether the lines that are counted lead to it.
