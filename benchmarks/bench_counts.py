@@ -2,7 +2,7 @@
 
     python benchmarks/bench_counts.py [--runs 7] [--peer-python OTHER/bin/python] [MODEL …]
 
-Whole processes, from a cold interpreter to the last line: `python -m numel MODEL` and `… --json` against
+Whole processes, from a cold interpreter to the last line: `numel MODEL` and `… --json` against
 counts_with_transformers.py (the module on the meta device, one pass over its parameters). Both must say the same.
 The aim for gpt2: 40 times less CPU, 100 times less for --json, and at most 40 MB.
 """
@@ -57,8 +57,8 @@ def _options() -> argparse.Namespace:
 def _measure(model: str, config: Path, options: argparse.Namespace, env: dict[str, str]) -> list[measure.Measured]:
     """The terminal answer, the JSON answer, the peer."""
     commands = {
-        f"`numel {model}`": [options.python, "-m", "numel", model],
-        f"`numel {model} --json`": [options.python, "-m", "numel", model, "--json"],
+        f"`numel {model}`": [*measure.installed(options.python), model],
+        f"`numel {model} --json`": [*measure.installed(options.python), model, "--json"],
         "transformers, meta device": [options.peer_python, str(PEER_SCRIPT), str(config)],
     }
     return list(measure.alternate(commands, n_runs=options.runs, env=env).values())

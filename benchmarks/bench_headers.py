@@ -57,8 +57,8 @@ def main() -> None:
         # in a process of its own: what this one has held would count as the least peak of every child
         n_tensors = int(measure.run([options.python, __file__, "--write", str(folder)]).stdout)
         commands = {
-            "`numel FOLDER`": [options.python, "-m", "numel", str(folder)],
-            "`numel FOLDER --json`": [options.python, "-m", "numel", str(folder), "--json"],
+            "`numel FOLDER`": [*measure.installed(options.python), str(folder)],
+            "`numel FOLDER --json`": [*measure.installed(options.python), str(folder), "--json"],
             "loop over `safe_open`": [options.python, "-c", LOOP, str(folder)],
         }
         environment = measure.as_installed(f"{scratch}/bytecode")

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -103,6 +104,12 @@ def as_installed(cache: str) -> dict[str, str]:
     """
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, "PYTHONPYCACHEPREFIX": cache}
+
+
+def installed(python: str) -> list[str]:
+    """The command `numel` as users run it: the script beside the interpreter, or the module where there is none."""
+    script = Path(python).with_name("numel")
+    return [str(script)] if script.exists() else [python, "-m", "numel"]
 
 
 def alternate(
