@@ -11,7 +11,6 @@ from .core.report import charts
 from .errors import Sentence, UsageError
 from .registry import find
 from .views import VIEWS
-from .views.files import write_whole
 from .views.options import ViewOptions
 
 TYPE_CHECKING = False
@@ -45,6 +44,8 @@ def deliver(report: Report, wanted: Delivery) -> None:
     if wanted.output is not None and report.command == "study" and not os.path.splitext(wanted.output)[1]:
         write_document(report, wanted.output, wanted.lang)
     elif wanted.output is not None:
+        from .views.files import write_whole
+
         options = ViewOptions(lang=wanted.lang, width=wanted.width, color=False)
         out = StringIO()
         find(VIEWS, view, kind="view")(report, out, options)
@@ -78,6 +79,7 @@ def write_document(report: Report, folder: str, lang: str) -> None:
     Everything is drawn before the first file is written, so that an error leaves nothing half done.
     """
     from .views.figure import rendered
+    from .views.files import write_whole
 
     figures = {chart.key: f"{chart.key}.svg" for chart in charts(report)}
     files: dict[str, str | bytes] = {}

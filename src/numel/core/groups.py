@@ -66,7 +66,7 @@ KEYS: dict[str, dict[str, Callable[[Parameter], Any]]] = {
 
 _SHARED_BY_A_KIND = {"component", "part", "tower", "role", "dtype"}
 _ORDER = {component.value: i for i, component in enumerate(Component)}
-_NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)|^\d+(?=\.)")
+_NUMBER = r"(?<=\.)\d+(?=\.|$)|^\d+(?=\.)"
 
 
 def template_of(name: str) -> str:
@@ -75,7 +75,7 @@ def template_of(name: str) -> str:
     >>> template_of("transformer.h.11.attn.c_attn.weight")
     'transformer.h.{}.attn.c_attn.weight'
     """
-    return _NUMBER.sub("{}", name)
+    return re.sub(_NUMBER, "{}", name)
 
 
 def group(table: ParameterTable, *by: str) -> Grouping:

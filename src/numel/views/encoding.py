@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,5 +57,7 @@ def replacer(encoding: str) -> Callable[[str], str]:
 def _nearest(letter: str, encoding: str) -> str:
     if letter in _NEAREST:
         return _NEAREST[letter]
+    import unicodedata  # only for a letter that the stream cannot write
+
     bare = unicodedata.normalize("NFD", letter)[0]
     return bare if bare != letter and can_write(bare, encoding) else f"\\u{{{ord(letter):x}}}"

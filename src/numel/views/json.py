@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 SCHEMA = "numel/1"
 
 # Lone surrogates are not UTF-8; the rest (DEL, C1, bidi, zero-width, tags) acts on a terminal that shows the file.
-_UNSAFE = re.compile(
-    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
-)
+# Compiled where a text holds more than ASCII: it takes 0.7 ms.
+_UNSAFE = "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
@@ -73,7 +72,7 @@ def encode(value: Any) -> str:
         text = _ENCODER.encode(value)
     except ValueError:  # a NaN or an infinity somewhere: rare, so looked for only now
         text = _ENCODER.encode(_finite(value))
-    return text if text.isascii() and "\x7f" not in text else _UNSAFE.sub(_escaped, text)
+    return text if text.isascii() and "\x7f" not in text else re.sub(_UNSAFE, _escaped, text)
 
 
 def _finite(value: Any) -> Any:
