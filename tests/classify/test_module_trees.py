@@ -99,9 +99,9 @@ def test_no_row_of_the_table_is_dead(other_names):
 
 
 def deciding_row(name):
-    from numel.classify import _stem
+    from numel.forms import stem_of
 
-    stem = _stem(name)
+    stem = stem_of(name)
     for group in RULES:
         if re.search(group.gate, stem):
             return group.gate, next(pattern for pattern, _ in group.parts if re.search(pattern, stem))

@@ -8,11 +8,17 @@ from operator import itemgetter
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from .parameters import Parameter, ParameterTable
 
 _TENSOR, _SHAPE_AND_DTYPE = itemgetter(0), itemgetter(1, 2)
 _PLACE_AND_NUMEL = itemgetter(1, 2, 3, 4, 7, 9)  # component, part, role, tower, numel, excluded
+
+
+def kind_of(row: Parameter) -> tuple[Any, Any]:
+    """What a row has in common with all of its kind."""
+    return _SHAPE_AND_DTYPE(row.tensor), _PLACE_AND_NUMEL(row)
 
 
 def kinds_of(table: ParameterTable) -> Sequence[tuple[Parameter, int]]:
