@@ -16,6 +16,7 @@ SENSELESS: dict[str, set[str]] = {
     name: {"is_decoder", "tie_word_embeddings"} for name in ("longt5", "mt5", "t5", "umt5")
 }
 SENSELESS["switch_transformers"] = {"is_decoder"}
+SENSELESS["vibevoice_asr"] = {"acoustic_tokenizer_chunk_size"}  # a multiple of all ratios; no shape reads it
 SENSELESS["blt"] = {"tie_word_embeddings"}  # would tie an embedding inside a sub-configuration to the head outside it
 
 
@@ -118,6 +119,45 @@ def _bailing_hybrid(fields: Fields, random: Random) -> Fields:
     return {"n_group": 1, "topk_group": 1, "layer_types": random.choice([None, kinds])}
 
 
+def _xmod(_: Fields, random: Random) -> Fields:
+    return {"languages": random.choice([["en_XX"], ["de_DE", "en_XX", "vi_VN"]])}
+
+
+def _gemma4_unified_assistant(fields: Fields, _: Random) -> Fields:
+    # 5.23 builds no text model in which every layer reuses keys and values, as the published assistants have it
+    return {
+        "text_config": {
+            **(fields.get("text_config") or {}),
+            "num_hidden_layers": 4,
+            "num_kv_shared_layers": 2,
+            "layer_types": ["sliding_attention", "full_attention"] * 2,
+        }
+    }
+
+
+def _dots3_note_text(fields: Fields, random: Random) -> Fields:
+    heads = fields.get("num_attention_heads", 128)
+    sliding = {
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 24,
+        "qk_nope_head_dim": 8,
+        "kv_lora_rank": 40,
+    }
+    shared = {"n_group": 1, "topk_group": 1, "num_key_value_heads": heads, "index_head_dim": 64, "n_shared_experts": 2}
+    width = {"q_lora_rank": 16, "qk_rope_head_dim": 16, "head_dim": 64}
+    more = {"use_dsa": random.choice([True, False]), "moe_layer_freq": random.choice([1, 2])}
+    return shared | width | random.choice([{}, more]) | {f"swa_{name}": value for name, value in sliding.items()}
+
+
+def _dots3_note_vision(fields: Fields, random: Random) -> Fields:
+    n_layers = fields.get("num_hidden_layers", 42)
+    kinds = [random.choice(["dense", "sparse"]) for _ in range(n_layers)]
+    counts = [random.choice([-1, 2, 3]) for _ in range(n_layers)]
+    agreed = {"adapter_in_dim": fields.get("hidden_size", 1536), "adapter_merge_size": 2, "spatial_merge_size": 2}
+    return agreed | random.choice([{"mlp_layer_types": kinds}, {"mlp_layer_types": None, "pyramid_num_routed": counts}])
+
+
 # Fields that must agree with others: called with what was drawn, returns what to change.
 ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "gpt_neo": _gpt_neo,
@@ -129,9 +169,13 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "gemma3n_text": _gemma3n_text,
     "gemma4_text": _gemma4_text,
     "gemma4_unified_text": _gemma4_text,
+    "gemma4_unified_assistant": _gemma4_unified_assistant,
     "emu3": _emu3,
     "axk2": _latent_attention,
     "reformer": _reformer,
     "squeezebert": _squeezebert,
     "lfm2_moe": _lfm2_moe,
+    "xmod": _xmod,
+    "dots3_note_text": _dots3_note_text,
+    "dots3_note_vision_encoder": _dots3_note_vision,
 }

@@ -96,7 +96,7 @@ RULES: tuple[Group, ...] = (
     # ── What no module of a known kind owns ───────────────────────────────────────────────────────────────────────
     Group(
         Component.OTHER,
-        r"bottleneck\.input\.dense$|model\.proj$|encoder\.(?:input_linear|out|out_mid)$|z_[A-Z]_init$|logit_(?:scale|bias)",
+        r"bottleneck\.input\.dense$|model\.proj$|(?:^\.|encoder\.)(?:input_linear|out|out_mid)$|z_[A-Z]_init$|logit_(?:scale|bias)",
         (
             (r"\{\}\.", "layer_direct"),
             (r"", "model_direct"),

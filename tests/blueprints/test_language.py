@@ -130,6 +130,34 @@ def test_a_loop_may_start_later():
     assert [t.name for t in found(text).tensors] == ["l.1.x", "l.2.x"]
 
 
+def test_a_loop_may_run_over_the_texts_of_a_list():
+    text = "config\n    languages = ['en', 'vi_VN']\nmodel\n    l.{i}.{name}.x for i < 2 for name in languages    3"
+    tensors = found(text)
+    assert [t.name for t in tensors.tensors] == ["l.0.en.x", "l.0.vi_VN.x", "l.1.en.x", "l.1.vi_VN.x"]
+    assert [(term.expression, term.value) for term in tensors.formulas[0].repeats] == [("2", 2), ("len(languages)", 2)]
+
+
+@pytest.mark.parametrize("languages", ["en", ["a.b"], ["en", "en"], [1], [""], None])
+def test_what_a_loop_runs_over_must_be_able_to_stand_in_names(languages):
+    text = "config\n    languages = ['en']\nmodel\n    {name}.x for name in languages    3"
+    with pytest.raises(ConfigError, match="languages"):
+        found(text, {"languages": languages})
+
+
+def test_a_product_has_as_many_factors_as_a_shape_can_need():
+    text = "config\n    n = 3\nmodel\n    x  product([2 for _ in range(n)])"
+    assert found(text).tensors[0].shape == (8,)
+    with pytest.raises(ConfigError, match="a product of 100 numbers"):
+        found(text, {"n": 100})
+
+
+def test_a_sub_configuration_may_be_filled_where_it_says_nothing():
+    text = "config\n    inner is gpt2 by default{} with n_embd = 24\nmodel\n    x  inner.n_embd, inner.n_layer"
+    assert found(text.format(" filled"), {"inner": {"n_layer": 3}}).tensors[0].shape == (24, 3)
+    assert found(text.format(" filled"), {"inner": {"n_embd": 36}}).tensors[0].shape == (36, 12)
+    assert found(text.format(""), {"inner": {"n_layer": 3}}).tensors[0].shape == (768, 3)
+
+
 def test_else_is_the_opposite_of_the_if_before_it():
     text = "config\n    a = true\nmodel\n    if a\n        x  1\n    else\n        y  1\n    z  1"
     assert [t.name for t in found(text).tensors] == ["x", "z"]
@@ -346,7 +374,7 @@ def test_a_class_may_hold_nothing_of_the_bare_model():
         ("model\n    x", 2, "no shape"),
         ("model\n    x  d.e(", 2, "never closed"),
         ("model\n    x  3  sometimes", 2, "not understood: sometimes"),
-        ("model\n    x.{i} for i in n\n        y  1", 2, "not a loop"),
+        ("model\n    x.{i} for i of n\n        y  1", 2, "not a loop"),
         ("model\n    x.{i}\n        y  1", 2, "{i} has no `for`"),
         ("model\n    else\n        y  1", 2, "`else` without `if`"),
         ("model\n    if 1\n        y  1\n      else\n        z  1", 4, "`else` without `if`"),

@@ -149,7 +149,8 @@ def _expand(blueprint: Blueprint, config: ModelConfig, name: str, found: Found, 
             settings = {field: compute(value, values, config.path) for field, value in what.settings}
             sub_config = ModelConfig({**inner.config.fields, **settings}, config.path)
             below = place.inside(path, _dtype(sub_config, place.dtype))
-            _expand(inner.blueprint, sub_config, what.section, found, below)
+            section = next((name for name in what.sections if name in inner.blueprint.sections), what.sections[0])
+            _expand(inner.blueprint, sub_config, section, found, below)
 
     walk = Walk(found, values, Context(place.dtype, config.path, place.rename, include))
     for section, prefix in sections:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..core.config import ModelConfig
 from ..core.visible import visible
 from ..errors import ConfigError, Sentence
@@ -25,6 +27,7 @@ _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_exp
 _EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_topk")
 MAX_DIM = 1_000_000_000  # a vocabulary has reached 10^6; a dimension of 10^9 cannot be meant
 
+_NAME = r"[\w-]{1,100}"  # a part of a tensor's name
 _TYPES = {
     bool: Sentence("true or false"), int: Sentence("an integer"), float: Sentence("a number"),
     str: Sentence("a text"), list: Sentence("a list"), dict: Sentence("an object"),
@@ -148,6 +151,8 @@ def _sub_config(
     if fields is None:
         fields = {key: value.evaluate({}) for key, value in rule.settings}
         fields |= {key: value for key, value in given.items() if key != "model_type"} if rule.may_be_flat else {}
+    elif rule.fills:
+        fields = {key: value.evaluate({}) for key, value in rule.settings} | fields
     stated = rule.model_type if rule.is_fixed else fields.get("model_type", rule.model_type)
     if not isinstance(stated, str):
         message = Sentence("{name}.model_type must be a text, not {stated}", name=name, stated=shown(stated))
@@ -229,6 +234,20 @@ def check_dim(expression: Expression, values: dict[str, Any], path: str | None) 
 def check_repeat(expression: Expression, values: dict[str, Any], path: str | None) -> int:
     """The value of a loop's bound: an integer from 0 to MAX_REPEAT."""
     return _checked(expression, values, path, low=0, high=MAX_REPEAT)
+
+
+def check_names(expression: Expression, values: dict[str, Any], path: str | None) -> list[str]:
+    """The value of what a loop runs over: texts that may stand in a tensor's name, each once."""
+    names = compute(expression, values, path)
+    if isinstance(names, list | tuple) and all(isinstance(name, str) and re.fullmatch(_NAME, name) for name in names):
+        if len(set(names)) == len(names) <= MAX_REPEAT:
+            return list(names)
+        message = Sentence("{what}: must name nothing twice", what=f"{expression.text} = {shown(names)}")
+    else:
+        message = Sentence(
+            "{what}: must be a list of texts without dots or spaces", what=f"{expression.text} = {shown(names)}"
+        )
+    raise ConfigError(message, path=path, field=min(expression.names, default=None))
 
 
 def _checked(expression: Expression, values: dict[str, Any], path: str | None, *, low: int, high: int) -> int:

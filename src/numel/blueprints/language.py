@@ -30,6 +30,8 @@
             rotary.inv_freq             d // 2                  buffer
             attn.mask                   1, 1, n, n              legacy buffer
         vision_tower                    include vision_config
+        adapters.{name} for name in languages       # one for each text of a list
+            ...
         drop layers.{layer}.mlp         # forget an inherited line, or all below a name
 
     ForCausalLM                         # what this class adds; the first class is the default
@@ -54,8 +56,9 @@
 - A line that ends in a comma goes on in the next one.
 - A name that is written again replaces all that the parent says of it; a name that is new goes beside its like.
 - `is TYPE` may end in `or null` (absent means that there is none), `or flat` (absent: its fields stand beside it) and
-  `with a = 1, b = 2` (the fields of an absent one). Its own values are read as `text_config.hidden_size`.
-- `include FIELD`, `include FIELD as ForCausalLM`, `include FIELD with a = 1, b = 2`: the tensors of a sub-configuration.
+  `with a = 1, b = 2` (the fields of an absent one) or `filled with …` (of a given one that lacks them, too). Its own
+  values are read as `text_config.hidden_size`.
+- `include FIELD`, `include FIELD as ForCausalLM or LMHeadModel` (the first that it has), `include FIELD with a = 1, b = 2`: the tensors of a sub-configuration.
 - Known without saying: `num_labels` (the length of id2label, else 2), `tie_word_embeddings` (else false), `model_type`.
 - Conditions and dimensions are those of `expressions`; a `#` comment behind a tensor is shown where it is explained.
 """

@@ -16,6 +16,7 @@ FIELD = re.compile(r"(\w+)\s*(\?=|:=|=|->|\bis\b)\s*(.+)")
 VARIABLE = re.compile(r"\{(\w+)\}")
 _ALTERNATIVES = re.compile(r"\{([^{}]*,[^{}]*)\}")
 _LOOP = re.compile(r"(?:(.+?)\s*<=\s*)?(\w+)\s*<\s*(.+)")
+_LOOP_OVER = re.compile(r"(\w+)\s+in\s+(.+)")
 _COMMENT = re.compile(r"(?:^|\s)#(.*)$")
 _COLUMNS = re.compile(r"\s{2,}")
 _ALWAYS = compile_expression("true")
@@ -113,11 +114,14 @@ def otherwise(row: Row, scope: Scope, closed: Scope | None) -> Scope:
 
 
 def loop(clause: str) -> Loop:
-    """The loop that `layer < n_layer` or `1 <= layer < n_layer` writes. Raises ValueError.
+    """The loop that `layer < n_layer`, `1 <= layer < n_layer` or `language in languages` writes. Raises ValueError.
 
     >>> loop("1 <= i < n").variable
     'i'
     """
+    over = _LOOP_OVER.fullmatch(clause.strip())
+    if over:
+        return Loop(over[1], compile_expression(f"len({over[2]})"), items=compile_expression(over[2]))
     found = _LOOP.fullmatch(clause.strip())
     if not found:
         message = f"not a loop: for {clause}"
@@ -214,20 +218,20 @@ def _linear(line: Line, name: str, shape: str, biases: list[str]) -> Iterator[Li
 
 
 def _include(text: str) -> Include:
-    found = re.fullmatch(r"include (\w+)(?: as (\w+))?(?: with (.+))?", text)
+    found = re.fullmatch(r"include (\w+)(?: as (\w+(?: or \w+)*))?(?: with (.+))?", text)
     if not found:
         message = f"not an include: {text}"
         raise ValueError(message)
-    return Include(found[1], found[2] or "Model", _settings(found[3]))
+    return Include(found[1], tuple((found[2] or "Model").split(" or ")), _settings(found[3]))
 
 
 def _sub_rule(text: str) -> SubRule:
-    found = re.fullmatch(r"([\w-]+)( by default)?( or null)?( or flat)?(?: with (.+))?", text)
+    found = re.fullmatch(r"([\w-]+)( by default)?( or null)?( or flat)?(?:( filled)? with (.+))?", text)
     if not found:
         message = f"not a kind of configuration: {text}"
         raise ValueError(message)
-    model_type, by_default, null, flat, settings = found.groups()
-    return SubRule(model_type, not by_default, bool(null), bool(flat), _settings(settings))
+    model_type, by_default, null, flat, filled, settings = found.groups()
+    return SubRule(model_type, not by_default, bool(null), bool(flat), _settings(settings), bool(filled))
 
 
 def _settings(text: str | None) -> tuple[tuple[str, Expression], ...]:

@@ -20,12 +20,16 @@ class BlueprintSyntaxError(ValueError):
 
 
 class Loop(NamedTuple):
-    """`variable` runs from `start` (0 when None) up to, not including, `stop`; what `extra` holds for is not run."""
+    """`variable` runs from `start` (0 when None) up to, not including, `stop`; what `extra` holds for is not run.
+
+    With `items` it runs over the texts of that list, and `stop` is how many they are.
+    """
 
     variable: str
     stop: Expression
     start: Expression | None = None
     extra: Expression | None = None
+    items: Expression | None = None
 
 
 class Tie(NamedTuple):
@@ -36,10 +40,13 @@ class Tie(NamedTuple):
 
 
 class Include(NamedTuple):
-    """The tensors of a sub-configuration's own blueprint stand here; `settings` override its fields."""
+    """The tensors of a sub-configuration's own blueprint stand here; `settings` override its fields.
+
+    `sections`: which class of it, the first that it has.
+    """
 
     field: str
-    section: str
+    sections: tuple[str, ...]
     settings: tuple[tuple[str, Expression], ...] = ()
 
 
@@ -66,7 +73,7 @@ class SubRule(NamedTuple):
     """How a field is a configuration of its own: of which model type, and what holds when it is absent.
 
     `is_fixed`: whatever model type it names. `may_be_null`: absent means none. `may_be_flat`: absent means that its
-    fields stand beside it. `settings`: the fields that an absent one has.
+    fields stand beside it. `settings`: the fields that an absent one has; a given one that lacks them too, with `fills`.
     """
 
     model_type: str
@@ -74,6 +81,7 @@ class SubRule(NamedTuple):
     may_be_null: bool = False
     may_be_flat: bool = False
     settings: tuple[tuple[str, Expression], ...] = ()
+    fills: bool = False
 
 
 class FieldRule(NamedTuple):

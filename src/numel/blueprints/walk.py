@@ -9,11 +9,11 @@ from ..core.formulas import Formula, Term
 from ..core.records import NamedTuple
 from ..core.tensors import TensorInfo
 from ..errors import ConfigError, Sentence
-from .hyperparameters import check_dim, check_repeat, compute
+from .hyperparameters import check_dim, check_names, check_repeat, compute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from ..core.dtypes import DType
@@ -149,7 +149,7 @@ class Walk:
         use = _Use(line, template, shape, is_extra)
         self.uses[use] = self.uses.get(use, 0) + 1
 
-    def _stamp(self, block: Block, bounds: range) -> None:
+    def _stamp(self, block: Block, bounds: Sequence[int | str]) -> None:
         """Evaluate a uniform block: once in full, then only the number in the name changes."""
         pieces, variable = [], "{" + block.loop.variable + "}"
         for line in block.children:
@@ -191,7 +191,9 @@ class Walk:
         is_tied = compute(line.tie.condition, {**self.values, "in_memory": True}, self.path)
         return self._template(self.prefix + line.tie.target) if is_tied else None
 
-    def _iterations(self, loop: Loop) -> range:
+    def _iterations(self, loop: Loop) -> Sequence[int | str]:
+        if loop.items:
+            return check_names(loop.items, self.values, self.path)
         stop = check_repeat(loop.stop, self.values, self.path)
         return range(check_repeat(loop.start, self.values, self.path) if loop.start else 0, stop)
 
