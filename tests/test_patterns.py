@@ -18,6 +18,8 @@ PATTERNS = sorted(
     | {pattern for table in (rules.ROLES, rules.TOWERS, rules.BUFFERS) for pattern, _ in table}
     | {rules.LAYER, rules.EXPERT, rules.LEAF, rules.CAUSAL_MASK, rules.ROTARY_WEIGHT, rules.ROUTER_BIAS}
     | {rules.TRAINED_ROUTER_BIAS}
+    | {clue.child for clue in rules.CLUES}
+    | {rf"(?:^|\.)(?:{clue.module})\.({clue.child})(?=\.|$)" for clue in rules.CLUES}  # as classify builds it
 )
 
 
