@@ -1,14 +1,18 @@
 """What is said when something is wrong: in the reader's language on the screen, in English in `--json`."""
 
 import ast
+import contextlib
 import json
 import pickle
+import re
 from pathlib import Path
 
 import pytest
 
 import numel
+from numel.analyses import ANALYSES
 from numel.cli import main
+from numel.core.groups import KEYS
 from numel.errors import Sentence
 from numel.translate import Translator
 
@@ -113,3 +117,25 @@ def test_a_sentence_survives_pickling():
     again = pickle.loads(pickle.dumps(sentence))
     assert again == sentence
     assert Translator("vi").sentence(again) == "thiếu {"
+
+
+@pytest.mark.parametrize("command", [*ANALYSES, ""])
+def test_help_is_in_the_readers_language(capsys, command):
+    words = [command, "--help"] if command else ["--help"]
+    with contextlib.suppress(SystemExit):
+        main([*words, "--lang", "en"])
+    english = capsys.readouterr().out
+    with contextlib.suppress(SystemExit):
+        main([*words, "--lang", "vi"])
+    vietnamese = capsys.readouterr().out
+    assert vietnamese.startswith("cách dùng: ")
+    alike = {line.strip() for line in english.splitlines()} & {line.strip() for line in vietnamese.splitlines()}
+    sentences = [line for line in alike if len(re.findall(r"\b[a-z]{2,}\b", line.partition("  ")[2])) > 2]
+    assert sentences == []
+
+
+def test_the_help_of_by_names_every_key(capsys):
+    with contextlib.suppress(SystemExit):
+        main(["show", "--help", "--lang", "en"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"group by {', '.join(list(KEYS)[:-1])} or {list(KEYS)[-1]}" in text

@@ -38,7 +38,10 @@ def run() -> NoReturn:
         code = 0
     except OSError as error:  # a full disk behind the answer
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"numel: cannot write the answer: {(error.strerror or str(error)).lower()}", file=sys.stderr)  # noqa: T201
+        from .translate import Translator, choose
+
+        said = Sentence("cannot write the answer: {why}", why=(error.strerror or str(error)).lower())
+        print(f"numel: {Translator(choose(sys.argv[1:], os.environ)).sentence(said)}", file=sys.stderr)  # noqa: T201
         code = 1
     gc.freeze()  # nor at its end, where Python would go through all objects once more, for 3 ms
     sys.exit(code)
@@ -93,11 +96,12 @@ def _command(words: list[str]) -> tuple[str | None, list[str]]:
 
 
 def _overview(lang: str) -> ArgumentParser:
-    from .translate import Translator
+    from .translate import Translator, speak
 
+    speak(lang)
     translate = Translator(lang)
     lines = [f"  {name:15}{translate.word(plugin.help)}" for name, plugin in ANALYSES.items()]
-    usage = "numel [COMMAND] MODEL [MODEL …] [OPTIONS]"
+    usage = translate.word("numel [COMMAND] MODEL [MODEL …] [OPTIONS]")
     epilog = "\n".join((translate.word("commands:"), *lines, "", translate.word("numel COMMAND --help says more.")))
     about = translate.word("Where a Transformer's parameters live.")
     return _Parser("numel", usage, about, epilog, formatter_class=RawDescriptionHelpFormatter)
@@ -122,6 +126,8 @@ def _parser(command: str, analysis: Any, lang: str, *, is_read_by_programs: bool
         help=say(about),
     )
     analysis.add_options(parser)
+    for action in parser._actions:  # noqa: SLF001 - an analysis adds its options in English, as it says everything
+        action.help = say(action.help or "")
     common = parser.add_argument_group(say("output"))
     forms = common.add_mutually_exclusive_group()
     forms.add_argument("--format", choices=_FORMATS, help=say("how to write the answer; else as -o PATH ends"))
@@ -147,7 +153,12 @@ def _parser(command: str, analysis: Any, lang: str, *, is_read_by_programs: bool
         parser.add_argument(
             "--set", action="append", default=[], metavar="FIELD=VALUE", help=say("change a field of the config")
         )
-    parser.add_argument("--version", action="version", version=f"numel {__version__}")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"numel {__version__}",
+        help=say("show program's version number and exit"),
+    )
     return parser
 
 

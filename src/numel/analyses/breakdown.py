@@ -37,7 +37,12 @@ class Breakdown(NamedTuple):
 
 def add_options(parser: ArgumentParser) -> None:
     """The command's own options."""
-    parser.add_argument("--by", default="component", metavar="KEY[,KEY]", help=f"group by: {', '.join(KEYS)}")
+    parser.add_argument(
+        "--by",
+        default="component",
+        metavar="KEY[,KEY]",
+        help="group by component, part, layer, tower, expert, role, dtype, template or tensor",
+    )
 
 
 def analyze(models: Sequence[ParameterTable], options: Options) -> Breakdown:
