@@ -127,3 +127,26 @@ def test_the_version_is_that_of_the_installed_package():
     from importlib.metadata import version
 
     assert numel.__version__ == version("numel")
+
+
+HOSTILE = "a\nb\x1b[31m\u202e"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: numel.inspect(HOSTILE),
+        lambda: numel.inspect("gpt2", rule=HOSTILE),
+        lambda: numel.inspect("gpt2").by(HOSTILE),
+        lambda: numel.inspect("gpt2").report(HOSTILE),
+        lambda: numel.inspect({"model_type": HOSTILE}),
+        lambda: numel.inspect({"model_type": "gpt2", "n_embd": HOSTILE}),
+        lambda: numel.inspect("gpt2", overrides={HOSTILE: 1}),
+        lambda: numel.inspect("gpt2", name=HOSTILE).report("explain", component="moe"),
+        lambda: numel.inspect({"model_type": "gpt2", HOSTILE: 1, "n_layer": 0}),
+    ],
+)
+def test_an_error_is_one_line_of_visible_characters_whatever_was_asked(ask):
+    with pytest.raises(NumelError) as error:
+        ask()
+    assert str(error.value).isprintable()

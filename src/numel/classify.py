@@ -16,6 +16,7 @@ from .core.kinds import kind_of
 from .core.parameters import Component, Parameter, ParameterTable, Place
 from .core.patterns import search
 from .core.records import NamedTuple
+from .core.visible import visible
 from .errors import Sentence, UsageError
 from .forms import form_of, masked, numbers_at, stem_of
 from .registry import near_hint
@@ -73,7 +74,7 @@ def classify(inventory: Inventory, *, rule: str = "numel") -> ParameterTable:
     [('attention', 'qkv', 'weight', 0, 1769472), ('norm', 'block', 'bias', 0, 768)]
     """
     if rule not in RULE_NAMES:
-        message = Sentence("no classification rule called '{rule}'", rule=rule)
+        message = Sentence("no classification rule called '{rule}'", rule=visible(rule, 60))
         raise UsageError(message, hint=near_hint(rule, RULE_NAMES))
     found = _uncollected(inventory)
     table = ParameterTable(

@@ -11,6 +11,7 @@ from .blueprints.verified import verifications
 from .classify import classify, disagreements
 from .core.config import ModelConfig
 from .core.tensors import Source
+from .core.visible import visible
 from .errors import ConfigError, Sentence, UsageError
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _template(like: str) -> ModelConfig:
         return ModelConfig({"model_type": like})
     config = open_inventory(like).config
     if config is None or not has_blueprint(config.model_type or ""):
-        message = Sentence("{like} has no configuration that could be varied", like=like)
+        message = Sentence("{like} has no configuration that could be varied", like=visible(like, 60))
         raise UsageError(message, hint=Sentence("--like takes a published model, an architecture or a config.json"))
     return config
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from .core.records import NamedTuple
+from .core.visible import visible
 from .errors import Sentence, UsageError
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ class Plugin(NamedTuple):
 def find(registry: Mapping[str, Plugin], name: str, *, kind: str) -> Any:
     """The plug-in called `name`, loaded. Raises UsageError that offers near names."""
     if name not in registry:
-        message = Sentence("no {kind} called '{name}'", kind=kind, name=name)
+        message = Sentence("no {kind} called '{name}'", kind=kind, name=visible(name, 60))
         raise UsageError(message, hint=near_hint(name, registry))
     return registry[name].load()
 

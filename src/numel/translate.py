@@ -152,7 +152,7 @@ def _primary(locale: str) -> str:
 
 def _known(lang: str) -> str:
     if lang not in LANGUAGES:
-        message = Sentence("no language called '{lang}'", lang=lang)
+        message = Sentence("no language called '{lang}'", lang=plain(lang))
         raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(LANGUAGES)))
     return lang
 

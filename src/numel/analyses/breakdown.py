@@ -6,6 +6,7 @@ from ..core.counts import Counts, count
 from ..core.groups import KEYS, Group, Grouping, group
 from ..core.records import NamedTuple
 from ..core.report import Block, Chart, ChartKind, Column, Note, Report, Series, Table, Text, Unit, Value
+from ..core.visible import visible
 from ..errors import Sentence, UsageError
 from . import describe
 
@@ -50,7 +51,7 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> Breakdown:
     by = tuple(dict.fromkeys(key.strip() for key in options.by.split(",")))
     for key in by:
         if key not in KEYS:
-            message = Sentence("cannot group by '{key}'", key=key)
+            message = Sentence("cannot group by '{key}'", key=visible(key, 60))
             raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(KEYS)))
     tables = tuple(models)
     return Breakdown(tables, tuple(count(t) for t in tables), tuple(group(t, *by) for t in tables), by, options.against)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.counts import count
 from ..core.parameters import Component
 from ..core.report import Block, Column, Derivation, Formulas, Note, Report, Table, Text, Unit, Value
+from ..core.visible import visible
 from ..errors import Sentence, UnsupportedError, UsageError
 from . import describe
 from .derivation import Derived, derive, term
@@ -53,7 +54,7 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[Explana
 
 def _explain(table: ParameterTable, component: str) -> Explanation:
     if not table.formulas:
-        message = Sentence("{name}: no blueprint to explain it from", name=table.name)
+        message = Sentence("{name}: no blueprint to explain it from", name=visible(table.name, 100))
         raise UnsupportedError(
             message, hint=Sentence("a config.json with a known model_type gives one; see: numel models")
         )
@@ -62,7 +63,9 @@ def _explain(table: ParameterTable, component: str) -> Explanation:
         chosen = tuple(d for d in derived if d.component == component)
         if not chosen:
             there = ", ".join(d.component.value for d in derived)
-            message = Sentence("{name} has no {component} parameters", name=table.name, component=component)
+            message = Sentence(
+                "{name} has no {component} parameters", name=visible(table.name, 100), component=component
+            )
             raise UsageError(message, hint=Sentence("there is {names}", names=there))
         return Explanation(table, chosen, (), is_whole=False)
     return Explanation(table, derived, tuple(f for f in table.formulas if f.tied_to), is_whole=True)
