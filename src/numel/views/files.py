@@ -9,15 +9,23 @@ from ..errors import Sentence, UsageError
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file whole or not at all. Raises UsageError where that is not possible."""
-    folder, name = os.path.split(os.fspath(path))
+    """Write a file whole or not at all. Raises UsageError where that is not possible.
+
+    A link is followed; a device or a pipe, which the renaming would replace by a file, is written to as it is.
+    """
+    place = os.path.realpath(path)
+    folder, name = os.path.split(place)
     beside = os.path.join(folder, f".{name}.{os.getpid()}.part")
+    if os.path.exists(place) and not os.path.isfile(place) and not os.path.isdir(place):
+        beside = place
     try:
         with open(beside, "wb") as file:
             file.write(content)
-        os.replace(beside, path)
+        if beside != place:
+            os.replace(beside, place)
     except OSError as error:
-        with suppress(OSError):
-            os.unlink(beside)
+        if beside != place:
+            with suppress(OSError):
+                os.unlink(beside)
         message = Sentence("cannot write: {why}", why=(error.strerror or str(error)).lower())
         raise UsageError(message, path=os.fspath(path), hint=Sentence("choose another place")) from error
