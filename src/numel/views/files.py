@@ -13,18 +13,17 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
 
     A link is followed; a device or a pipe, which the renaming would replace by a file, is written to as it is.
     """
-    place = os.path.realpath(path)
+    is_special = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+    place = os.fspath(path) if is_special else os.path.realpath(path)
     folder, name = os.path.split(place)
-    beside = os.path.join(folder, f".{name}.{os.getpid()}.part")
-    if os.path.exists(place) and not os.path.isfile(place) and not os.path.isdir(place):
-        beside = place
+    beside = place if is_special else os.path.join(folder, f".{name}.{os.getpid()}.part")
     try:
         with open(beside, "wb") as file:
             file.write(content)
-        if beside != place:
+        if not is_special:
             os.replace(beside, place)
     except OSError as error:
-        if beside != place:
+        if not is_special:
             with suppress(OSError):
                 os.unlink(beside)
         message = Sentence("cannot write: {why}", why=(error.strerror or str(error)).lower())
