@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -249,3 +250,12 @@ def test_a_file_without_tensors_says_so(tmp_path, capsys):
 def test_a_tensor_without_a_name_can_be_seen(tmp_path, capsys):
     _, out, _ = run(capsys, safetensors_file(tmp_path / "odd.safetensors", {"": 2, "a": 3}), "--by", "tensor")
     assert any(line.startswith('""  ') and "unclassified" in line for line in out.splitlines())
+
+
+@pytest.mark.parametrize(("file", "lang"), [("README.md", "en"), ("README.vi.md", "vi")])
+def test_the_readme_shows_what_is_printed(capsys, file, lang):
+    text = (Path(__file__).parent.parent / file).read_text(encoding="utf-8")
+    command, _, shown = text.partition("\n$ ")[2].partition("```")[0].partition("\n")
+    _, out, _ = run(capsys, *command.split()[1:])
+    assert command == ("numel gpt2" if lang == "en" else "numel gpt2 --lang vi")
+    assert out.startswith(shown.rstrip("\n"))

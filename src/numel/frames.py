@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .errors import MissingDependencyError
+from .errors import MissingDependencyError, Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,4 +87,4 @@ def _package(name: str, *, extra: str) -> Any:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
-        raise MissingDependencyError(name, extra=extra, what=f"a {name} table") from error
+        raise MissingDependencyError(name, extra=extra, what=Sentence("a {library} table", library=name)) from error
