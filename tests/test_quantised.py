@@ -237,6 +237,27 @@ def test_compressed_tensors_write_bits_into_the_config_and_the_shape_beside_the_
     assert model["w.weight"].tensor.dtype.name == "INT8"
 
 
+def test_a_row_that_is_filled_up_to_a_whole_word_ends_where_the_file_says(tmp_path):
+    """compressed_tensors/compressors/pack_quantized/helpers.py: 101 values of 4 bits take 13 words, with 3 to spare."""
+    tensors = {
+        "w.weight_packed": ("I32", (7, 13)), "w.weight_scale": ("BF16", (7, 1)), "w.weight_shape": ("I64", (2,)),
+    }  # fmt: skip
+    shape = (7).to_bytes(8, "little") + (101).to_bytes(8, "little")
+    model = numel.inspect(write(tmp_path / "model.safetensors", tensors, {"w.weight_shape": shape}))
+    assert model.total == 7 * 101
+    assert model.stored == 7 * 13 + 7 + 2
+    assert model["w.weight"].tensor.nbytes == 4 * 7 * 13
+
+
+@pytest.mark.parametrize(("bits", "columns"), [(4, 64), (6, 96)])
+def test_microscaled_floats_of_compressed_tensors(tmp_path, bits, columns):
+    """compressors/mxfp4 and mxfp6: 128 values of a row in so many bytes, and a scale for 32 of them."""
+    tensors = {"w.weight_packed": ("U8", (16, columns)), "w.weight_scale": ("U8", (16, 4))}
+    model = numel.inspect(write(tmp_path / "model.safetensors", tensors))
+    assert model["w.weight"].tensor.shape == (16, 128)
+    assert model["w.weight"].tensor.dtype.name == f"MXFP{bits}"
+
+
 GPT_OSS = {
     "model_type": "gpt_oss",
     "architectures": ["GptOssForCausalLM"],

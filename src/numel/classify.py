@@ -19,6 +19,7 @@ from .core.records import NamedTuple
 from .core.visible import visible
 from .errors import Sentence, UsageError
 from .forms import form_of, masked, numbers_at, stem_of
+from .mtp import ahead
 from .registry import near_hint
 from .rules import (
     BESIDE_TOKEN_TABLE,
@@ -26,8 +27,6 @@ from .rules import (
     CAUSAL_MASK,
     CLUES,
     LENIENT,
-    MTP,
-    MTP_WORDS,
     ROLES,
     ROTARY_WEIGHT,
     ROUTER_BIAS,
@@ -321,24 +320,11 @@ class _Judge:
 def _special(inventory: Inventory) -> dict[str, str | None]:
     """The names that do not count for what the source says: buffers (→ None), copies (→ what they copy), MTP (→ _AHEAD)."""
     special: dict[str, str | None] = dict(_copies(inventory))
-    special |= dict.fromkeys(inventory.mtp or _ahead(inventory), _AHEAD)
+    special |= dict.fromkeys(inventory.mtp or ahead(inventory), _AHEAD)
     for tensor in inventory.tensors:
         if tensor.dtype.name in _INDEX_DTYPES:
             special[tensor.name] = None
     return special | dict.fromkeys(inventory.buffers)
-
-
-def _ahead(inventory: Inventory) -> Iterator[str]:
-    """The names of layers for multi-token prediction, in a source of which no blueprint says what the model runs."""
-    is_known = inventory.config is not None and inventory.hyperparameters
-    if is_known or inventory.source.kind not in ("file", "folder", "state_dict"):
-        return
-    names = [tensor.name for tensor in inventory.tensors]
-    text = "\n".join(names)
-    if not any(word in text for word in MTP_WORDS):
-        return
-    layers = tuple({found[1] for found in map(re.compile(MTP).search, names) if found})
-    yield from (name for name in names if name.startswith(layers))
 
 
 def _copies(inventory: Inventory) -> Iterable[tuple[str, str]]:

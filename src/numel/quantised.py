@@ -143,18 +143,24 @@ def _gptq_or_awq(weight: Weight) -> Logical | None:
 
 
 def _compressed(weight: Weight) -> Logical | None:
-    """compressed-tensors: `weight_packed`, of bytes with two FP4 numbers, or of integers along the input.
+    """compressed-tensors: `weight_packed`, of bytes with FP4 or FP6 numbers, or of integers along the input.
 
-    Source: compressed_tensors/compressors/quantized_compressors/pack_quantized.py and nvfp4_quantized.py.
+    Rows of integers are filled up to whole words; `weight_shape` says where the weight ends. Source: compressed_tensors,
+    compressors/pack_quantized, nvfp4, mxfp4 and mxfp6 (of their scales each serves 16, 32 and 32 numbers).
     """
     tensor = weight.tensor
     *outer, last = tensor.shape or (0,)
     if tensor.dtype.name == "U8":
-        name = "NVFP4" if ".weight_global_scale" in weight.beside else "MXFP4"
-        return _matrix(name, 4, tensor, (*outer, 2 * last))
+        if ".weight_global_scale" in weight.beside:
+            return _matrix("NVFP4", 4, tensor, (*outer, 2 * last))
+        scales = weight.shape_of(".weight_scale")
+        bits = 6 if scales and 32 * 6 * scales[-1] == 8 * last else 4
+        return _matrix(f"MXFP{bits}", bits, tensor, (*outer, last * 8 // bits))
     bits = weight.stated_bits or 4
-    written, filled = _written_shape(weight), (*outer, last * 32 // bits)
-    return (written and _matrix(f"INT{bits}", bits, tensor, written)) or _matrix(f"INT{bits}", bits, tensor, filled)
+    written = _written_shape(weight)
+    if written and written[:-1] == tuple(outer) and written[-1] > 0 and -(-written[-1] * bits // 32) == last:
+        return Logical(written, DType(f"INT{bits}", 4 * last, written[-1], last))  # a row is a block
+    return _matrix(f"INT{bits}", bits, tensor, (*outer, last * 32 // bits))
 
 
 def _written_shape(weight: Weight) -> Shape | None:

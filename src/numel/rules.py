@@ -357,13 +357,6 @@ BUFFERS: tuple[tuple[str, str], ...] = (
     (r"\.act_fn\.(?:beta|eps)$|\.layer_scalar$", "constant"),
     (r"(?:_index|_ids|_idxs?|[._]g_idx|2eid|\.weight_shape|\.weight_format)$", "index"),
 )
-# A layer that predicts the token after the next one, which the model itself does not run: what its names begin with
-# (Qwen3-Next, Nemotron-H, DeepSeek-V4), or the layer that holds such a child (DeepSeek-V3, GLM-4.5; GGUF's nextn).
-MTP = (
-    r"^((?:\w+\.)*(?:mtp|mtp_\w+)\."
-    r"|(?:\w+\.)*(?:layers|blk)\.[0-9]+\.(?=(?:nextn\.)?(?:eh_proj|enorm|hnorm|shared_head)\b))"
-)
-MTP_WORDS = ("mtp", "eh_proj")  # one of which occurs where the names of such layers do
 # GGUF: the factors by which a long context turns slower.
 ROTARY_WEIGHT = r"(?:^|\.)rope_(?:freqs|factors_\w+)\.weight$"
 # A causal mask of early GPT-2, GPT-Neo and GPT-J files, if it is square; a 1-D `attn.bias` is a parameter.
