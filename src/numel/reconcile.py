@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from .blueprints.evaluate import evaluate
@@ -13,27 +14,47 @@ from .errors import ConfigError, Sentence
 from .rules import BUFFERS, ROLES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .blueprints.evaluate import Evaluation
     from .core.config import ModelConfig
+    from .core.formulas import Formula
     from .core.tensors import Inventory
 
 # What a quantisation puts beside its weights: scales, and the order or the shape of what they scale.
 _BESIDE_WEIGHTS = re.compile(
     "|".join([p for p, role in ROLES if role == "scale"] + [p for p, part in BUFFERS if part == "index"])
 )
+_SCALES = (
+    ".weight_scale_inv",
+    ".weight_scale",
+    ".input_scale",
+    ".scales",
+    ".qzeros",
+    ".g_idx",
+    ".absmax",
+    ".quant_map",
+)
 _VARIABLE = re.compile(r"\{\w+\}")
 
 
 class _Match(NamedTuple):
-    """An evaluation whose names, with `old` at their beginning replaced by `new`, are those of the source."""
+    """An evaluation whose names, with `old` at their beginning replaced by `new`, are those of the source.
+
+    `shapes` are those of its tensors by that name.
+    """
 
     evaluation: Evaluation
     old: str
     new: str
-    n_found: int
+    shapes: dict[str, tuple[int, ...]]
 
     def renamed(self, name: str) -> str:
         return self.new + name.removeprefix(self.old) if name.startswith(self.old) else name
+
+    def templates(self, formulas: Iterable[Formula]) -> set[str]:
+        """What the names of their tensors have in common."""
+        return {template_of(self.renamed(_VARIABLE.sub("0", formula.template))) for formula in formulas}
 
 
 def reconcile(inventory: Inventory, config: ModelConfig | None) -> Inventory:
@@ -61,12 +82,14 @@ def reconcile(inventory: Inventory, config: ModelConfig | None) -> Inventory:
     names = {t.name for t in inventory.tensors}
     aliases = {match.renamed(a): match.renamed(t) for a, t in match.evaluation.aliases.items()}
     buffers = {match.renamed(name) for name in match.evaluation.buffers} & names
-    differences = _differences(inventory, match, aliases)
+    described = match.shapes.keys() | aliases.keys()
+    beyond = [t.name for t in inventory.tensors if t.name not in described and not t.name.endswith(_SCALES)]
+    differences = _differences(inventory, match, beyond)
     return inventory._replace(
         config=config,
         aliases={**aliases, **inventory.aliases},
         buffers=inventory.buffers | buffers,
-        mtp=_ahead(inventory, match),
+        mtp=_ahead(beyond, match),
         formulas=() if differences else match.evaluation.formulas,
         legacy=() if differences else match.evaluation.legacy,
         extra=() if differences else match.evaluation.extra,
@@ -84,45 +107,44 @@ def _best_match(inventory: Inventory, config: ModelConfig) -> _Match | None:
     names = {t.name for t in inventory.tensors}
     blueprint = load(config.model_type or "")
     prefix = blueprint.base + "." if blueprint.base else ""
-    best: _Match | None = None
+    best, most = None, 0
     for in_memory in (False, True):
         evaluation = evaluate(blueprint, config, in_memory=in_memory)
+        own = {tensor.name: tensor.shape for tensor in evaluation.tensors}
         for old, new in dict.fromkeys((("", ""), (prefix, ""), ("", prefix))):
-            match = _Match(evaluation, old, new, 0)
-            n_found = sum(match.renamed(t.name) in names for t in evaluation.tensors)
-            if n_found > (best.n_found if best else 0):
-                best = match._replace(n_found=n_found)
-            if best and best.n_found == len(evaluation.tensors):
-                return best
+            match = _Match(evaluation, old, new, own)
+            if old != new:
+                match = match._replace(shapes={match.renamed(name): shape for name, shape in own.items()})
+            n_found = len(names & match.shapes.keys())
+            if n_found > most:
+                best, most = match, n_found
+            if n_found == len(own):
+                return match
     return best
 
 
 def _in_shape(inventory: Inventory, match: _Match) -> Inventory:
     """The flat packed weights in the shape that the blueprint gives them, if it has as many elements."""
-    expected = {match.renamed(tensor.name): tensor for tensor in match.evaluation.tensors}
     tensors, flat = [], set(inventory.flat)
     for tensor in inventory.tensors:
-        known = expected.get(tensor.name) if tensor.name in flat else None
-        if known is not None and known.numel == tensor.numel:
+        known = match.shapes.get(tensor.name) if tensor.name in flat else None
+        if known is not None and prod(known) == tensor.numel:
             flat.discard(tensor.name)
-            tensor = tensor._replace(shape=known.shape)  # noqa: PLW2901
+            tensor = tensor._replace(shape=known)  # noqa: PLW2901
         tensors.append(tensor)
     return inventory._replace(tensors=tuple(tensors), flat=frozenset(flat))
 
 
-def _ahead(inventory: Inventory, match: _Match) -> frozenset[str]:
-    """The stored tensors of layers for multi-token prediction: beyond the model, and named as the blueprint says."""
-    if not match.evaluation.extra:
-        return frozenset()
-    known = {template_of(match.renamed(_VARIABLE.sub("0", formula.template))) for formula in match.evaluation.extra}
-    described = {match.renamed(tensor.name) for tensor in match.evaluation.tensors}
-    return frozenset(t.name for t in inventory.tensors if t.name not in described and template_of(t.name) in known)
+def _ahead(beyond: Iterable[str], match: _Match) -> frozenset[str]:
+    """Those of layers for multi-token prediction: the blueprint says how they are named."""
+    known = match.templates(match.evaluation.extra)
+    return frozenset(name for name in beyond if template_of(name) in known) if known else frozenset()
 
 
-def _differences(inventory: Inventory, match: _Match, aliases: dict[str, str]) -> tuple[str, ...]:
+def _differences(inventory: Inventory, match: _Match, beyond: Iterable[str]) -> tuple[str, ...]:
     """Where blueprint and source disagree, one sentence each; buffers and copies of tied tensors may be there or not."""
     stored = {t.name: t.shape for t in inventory.tensors}
-    expected = {match.renamed(t.name): t.shape for t in match.evaluation.tensors}
+    expected = match.shapes
     buffers = {match.renamed(name) for name in match.evaluation.buffers}
     said = []
     missing = [name for name in expected if name not in stored and name not in buffers]
@@ -150,10 +172,8 @@ def _differences(inventory: Inventory, match: _Match, aliases: dict[str, str]) -
                 first=first,
             )
         )
-    old = {match.renamed(_VARIABLE.sub("0", f.template)) for f in (*match.evaluation.legacy, *match.evaluation.extra)}
-    known = {template_of(name) for name in old}
-    extra = [n for n in stored if n not in expected and n not in aliases and template_of(n) not in known]
-    extra = [n for n in extra if not _BESIDE_WEIGHTS.search(n)] if extra else []
+    known = match.templates((*match.evaluation.legacy, *match.evaluation.extra))
+    extra = [name for name in beyond if template_of(name) not in known and not _BESIDE_WEIGHTS.search(name)]
     if extra:
         said.append(
             Sentence(
