@@ -169,8 +169,8 @@ RULES: tuple[Group, ...] = (
     ),
     Group(
         Component.RECURRENT,
-        r"mlstm_layer\.|time_mix\.|\.lstm\.|rg_lru|temporal_block\.(?:linear|conv)|attention\.(?:time_\w+|receptance)$",
-        ((r"(?:mlstm_layer|time_mix|lstm|attention|temporal_block)\.(\w+)", r"\1"),),
+        r"mlstm_layer\.|time_mix\.|\.\{\}\.time_mix_|\.lstm\.|rg_lru|temporal_block\.(?:linear|conv)|attention\.(?:time_\w+|receptance)$",
+        ((r"(?:mlstm_layer|time_mix|lstm|attention|temporal_block)[._](\w+)", r"\1"),),
     ),
     # ── Convolutions; those of attention and of embeddings come below ─────────────────────────────────────────────
     Group(
@@ -207,7 +207,7 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.EMBEDDING,
         either(
-            r"per_layer|\.inp_gate$|embeddings?\.\w+",
+            r"per_layer|\.inp_gate$|^\.blk\.\{\}\.proj$|embeddings?\.\w+",
             r"embeddings?_proj|embedding_hidden_mapping|embedder\.projection|project_(?:in|out)$",
             r"(?<!relative_)position_bias\.relative|relative_position_embedding|rel_embeddings|pos_conv_embed",
             r"patch_emb|vision_embed|_embed\.encoder\.embed\.|spec_embed",
@@ -215,7 +215,7 @@ RULES: tuple[Group, ...] = (
         ),
         (
             (r"per_layer(?:_token_embd)?$", "per_layer"),  # Gemma 3n: one more table for each layer
-            (r"per_layer|inp_gate", "per_layer_proj"),
+            (r"per_layer|inp_gate|^\.blk\.\{\}\.proj$", "per_layer_proj"),
             (r"position|pos_emb|pos_conv|rel_emb|temporal_emb", "position"),
             (r"patch|vision_embed|input_proj|feature|subsampl|embed\.(?:conv|out)", "patch_or_feature"),
             (r"(?:token|task)_type|segment", "token_type"),
@@ -228,7 +228,7 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.ATTENTION,
         either(
-            ATTN + r"(?!.*\.mlp\.)|self_att\.|qkv",
+            ATTN + r"(?!.*\.mlp\.)|self_att\.|qkv|\.indexer\.",
             r"[._][qkvo]_(?:proj|lin)|out_lin|\.to_(?:q|k|v|kv|qkv|out)$|\.\{\}\.w(?:q|k|v|o|qkv)$",
             r"sub_layer\.(?:(?:query|key|value)_net|out_projection)$",  # NeMo
         ),
@@ -256,7 +256,7 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.MLP,
         either(
-            r"mlp|ffn|ffw|\.ff\d?\.|feed_forward|fc\d?$|lin(?:ear)?[12]$|(?:up|down|gate)_proj$",
+            r"mlp|ffn|ffw|channel_mix|\.vis_(?:gate|up|down)$|\.ff\d?\.|feed_forward|fc\d?$|lin(?:ear)?[12]$|(?:up|down|gate)_proj$",
             r"intermediate|[Dd]ense|\{\}\.output\.",  # BERT's layer.output.dense is the way down
         ),
         (

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import numel
+from numel.classify import place
 from numel.core.ggml_dtypes import GGML_DTYPES
 from numel.errors import CorruptFileError, NumelError, UnsupportedError
 from numel.formats.gguf import read
@@ -98,6 +99,15 @@ def test_experts_per_token_come_from_the_metadata(tmp_path):
     model = numel.inspect(write(tmp_path / "mixtral.gguf", "llama", tensors, keys))
     assert model.total == original.total
     assert model.active == original.active < model.total
+
+
+def test_every_name_that_llama_cpp_gives_a_language_models_tensor_has_its_place():
+    """The names of gguf-py's TENSOR_NAMES; pictures and sound have files of their own (v., a., mm., posnet, resampler)."""
+    others = ("v.", "a.", "mm.", "posnet", "resampler", "convnext")
+    names = [name.format(bid=0, xid=0) for name in gguf.TENSOR_NAMES.values() if not name.startswith(others)]
+    tensors = {f"{name}.weight" for name in names if not name.startswith("rope")}
+    assert len(tensors) > 150
+    assert {name for name in tensors if place(name).component == "unclassified"} == set()
 
 
 def test_a_file_without_output_matrix_uses_the_embeddings(tmp_path):
