@@ -194,12 +194,15 @@ def _no_parameters(line: dict[str, Any]) -> Note:
 
 
 def _line_values(line: dict[str, Any]) -> dict[str, Value | Text]:
+    n_tensors = Text("{n} tensors", {"n": Value(line["n_tensors"], Unit.COUNT)})
     kind, part = Value(describe.WHY[line["kind"]], Unit.WORD), Value(line["part"], Unit.WORD)
     return {
         "what": Text("{kind} ({part})", {"kind": kind, "part": part})
         if line["part"]
         else Text("{kind}", {"kind": kind}),
-        "formula": Value(line["formula"], Unit.FORMULA),
+        "formula": n_tensors
+        if line["formula"] == f"{line['n_tensors']} tensors"
+        else Value(line["formula"], Unit.FORMULA),
         "numel": Value(line["numel"], Unit.COUNT),
     }
 

@@ -55,7 +55,8 @@ def stored_difference(table: ParameterTable) -> list[dict[str, Any]]:
             shapes = terms.setdefault((row.excluded, part), {})
             shapes[row.tensor.shape] = shapes.get(row.tensor.shape, 0) + n
         elif row.tensor.dtype.block_stored is not None:
-            sums = packed.setdefault(row.tensor.dtype.name, [0, 0])
+            sums = packed.setdefault(row.tensor.dtype.name, [0, 0, 0])
+            sums[2] += n
             sums[0] += n * row.tensor.dtype.stored(row.tensor.numel)
             sums[1] += n * row.tensor.numel
     return [
@@ -63,6 +64,7 @@ def stored_difference(table: ParameterTable) -> list[dict[str, Any]]:
             "what": _what(why, part),
             "kind": why,
             "part": part,
+            "n_tensors": sum(shapes.values()),
             "numel": sum(n * prod(shape) for shape, n in shapes.items()),
             "formula": arithmetic(shapes),
         }
@@ -72,10 +74,11 @@ def stored_difference(table: ParameterTable) -> list[dict[str, Any]]:
             "what": _what("packed", name),
             "kind": "packed",
             "part": name,
+            "n_tensors": n_tensors,
             "numel": stored - numel,
             "formula": f"{stored} - {numel}",
         }
-        for name, (stored, numel) in packed.items()
+        for name, (stored, numel, n_tensors) in packed.items()
     ]
 
 
@@ -157,6 +160,7 @@ def _holding(line: Holding) -> dict[str, Any]:
         "what": _what(line.kind, line.part),
         "kind": line.kind,
         "part": line.part,
+        "n_tensors": line.n_tensors,
         "numel": line.numel,
         "formula": line.formula,
         "counted": line.counted,

@@ -36,6 +36,11 @@ class Holding(NamedTuple):
         return sum(n * prod(shape) for shape, n in self.shapes.items())
 
     @property
+    def n_tensors(self) -> int:
+        """How many they are."""
+        return sum(self.shapes.values())
+
+    @property
     def formula(self) -> str:
         """The arithmetic behind `numel`."""
         return arithmetic(self.shapes)
