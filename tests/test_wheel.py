@@ -1,5 +1,7 @@
 """The built wheel, installed alone: what a stranger gets from an index."""
 
+import json
+import shutil
 import subprocess
 import sys
 import venv
@@ -18,6 +20,24 @@ def wheel(tmp_path_factory):
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out), str(ROOT)]
     subprocess.run(command, check=True)
     return next(out.glob("*.whl"))
+
+
+def names_of(wheel):
+    return zipfile.ZipFile(wheel).namelist()
+
+
+def test_without_a_compiler_it_builds_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", "false")
+    monkeypatch.chdir(tmp_path)
+    copy = tmp_path / "copy"
+    shutil.copytree(
+        ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "build", "*.so", "__pycache__", ".*cache")
+    )
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(copy)]
+    subprocess.run(command, check=True)
+    names = names_of(next(tmp_path.glob("*.whl")))
+    assert "numel/kernels/twin.py" in names
+    assert not any(name.endswith(".so") for name in names)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +71,21 @@ def test_every_command_runs_without_an_extra(environment, tmp_path):
         assert done.returncode == 0, (words, done.stderr)
         assert done.stderr == ""
     assert (tmp_path / "study" / "study.html").stat().st_size > 10_000
+
+
+def test_the_weights_are_counted_in_c_where_there_was_a_compiler(wheel, environment, tmp_path):
+    if shutil.which("cc") is None and shutil.which("gcc") is None:
+        pytest.skip("no compiler here")
+    assert any(name.startswith("numel/kernels/native.") and name.endswith(".so") for name in names_of(wheel))
+    header = b'{"w":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]}}'
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\x80\x3f" * 4)
+    for kernels in ("native", "numpy"):
+        done = subprocess.run(
+            [environment / "numel", "values", "model.safetensors", "--json"],
+            cwd=tmp_path, capture_output=True, text=True, check=False, env={"NUMEL_KERNELS": kernels},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["models"][0]["stats"]["mean"] == 1.0
 
 
 def test_what_needs_an_extra_says_which(environment):

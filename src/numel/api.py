@@ -13,7 +13,7 @@ from .core.groups import group
 from .core.records import NamedTuple
 from .delivery import Delivery, deliver
 from .errors import Sentence, UsageError
-from .opening import open_inventory
+from .opening import open_inventory, open_values
 from .registry import find
 from .views import VIEWS
 from .views.options import ViewOptions
@@ -219,6 +219,11 @@ def ask(
         options["against"] = tuple(
             disagreements(classify(inventory), table) for inventory, table in zip(inventories, tables, strict=True)
         )
+    if hasattr(find(ANALYSES, command, kind="command"), "TAKES_VALUES"):
+        from .progress import Progress
+
+        with Progress(sys.stderr) as progress:
+            return report(tables, command, **{**options, "progress": progress})
     return report(tables, command, **options)
 
 
@@ -227,6 +232,8 @@ def report(tables: Sequence[ParameterTable], command: str, **options: Any) -> Re
     analysis = find(ANALYSES, command, kind="command")
     if command == "study" and "beyond" not in options:
         options["beyond"] = _beyond(analysis.REFERENCE_MODELS)
+    if hasattr(analysis, "TAKES_VALUES"):
+        options["opened"] = tuple(open_values(table.name, table.source) for table in tables)
     result: Report = analysis.report(analysis.analyze(tables, analysis.Options(**options)))
     return result
 

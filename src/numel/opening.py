@@ -7,15 +7,16 @@ import os
 from .core.config import ModelConfig
 from .core.tensors import Inventory, Source
 from .core.visible import visible
-from .errors import Sentence, UnsupportedError, UsageError
+from .errors import MissingValuesError, Sentence, UnsupportedError, UsageError
 from .registry import near_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from .blueprints.syntax import FieldRule
+    from .core.bytes import ValueFile
     from .core.holdings import Published
     from .core.tensors import TensorInfo
     from .sources.local import LocalFile, LocalModel
@@ -68,6 +69,19 @@ def _from_text(text: str, config: Mapping[str, Any] | None, overrides: Mapping[s
         whole = _from_config(preset.config, Source("preset", "preset", preset.id), text, overrides)
         return whole if overrides or not preset.published else whole._replace(published=(preset.published,))
     return _from_path(text, config, overrides)
+
+
+def open_values(name: str, source: Source) -> Callable[[str], ValueFile]:
+    """What opens the files that hold the values of an inventory, by the names of their shards.
+
+    Raises MissingValuesError for a source that only knows shapes.
+    """
+    if source.format != "safetensors" or source.kind not in ("file", "folder"):
+        message = f"{visible(name, 100)}: the question needs the weights, and a {source.kind} only says their shapes"
+        raise MissingValuesError(message, hint="give the safetensors file or the folder that holds them")
+    from .sources.local import find
+
+    return find(os.path.expanduser(source.location)).open
 
 
 def _is_path(text: str) -> bool:

@@ -37,6 +37,8 @@ def format_value(raw: Any, unit: Unit, lang: str = "en") -> str:
     ('22.8%', '0,0309 %')
     >>> format_value(497759232, Unit.NBYTES), format_value(1.999, Unit.RATIO), format_value(None, Unit.COUNT)
     ('497.8 MB (474.7 MiB)', '1.9990', 'unknown')
+    >>> format_value(1582.392, Unit.REAL), format_value(-0.0446553, Unit.REAL, "vi"), format_value(-6e-33, Unit.REAL)
+    ('1,582', '−0,04466', '−6 × 10⁻³³')
     """
     if raw is None:
         return UNKNOWN[lang]
@@ -130,6 +132,18 @@ def _with_power(text: str) -> str:
     return power if digits == "1" else f"{digits} × {power}"
 
 
+def _real(raw: Any, lang: str) -> str:
+    """Four significant digits, in powers of ten where zeros would hide the number."""
+    size = abs(raw)
+    if size and not 1e-4 <= size < 1e7:
+        digits, _, exponent = f"{size:.3e}".partition("e")
+        text = _with_power(f"{_local(digits.rstrip('0').rstrip('.'), lang)}e{int(exponent)}")
+    else:
+        digits = f"{float(f'{size:.3e}'):,.{max(3 - floor(log10(size)), 0)}f}" if size else "0"
+        text = _local(digits.rstrip("0").rstrip(".") if "." in digits else digits, lang)
+    return f"−{text}" if raw < 0 else text
+
+
 def _factor(raw: Any, lang: str) -> str:
     """Growth as a factor, to three significant digits: ×2.08, ×17.3; in Vietnamese in words, since it stands in sentences."""
     decimals = max(2 - floor(log10(abs(raw))), 0) if raw else 0
@@ -160,6 +174,7 @@ _NUMBERS: dict[Unit, Callable[[Any, str], str]] = {
     Unit.SHARE: _share,
     Unit.SMALL_SHARE: _small_share,
     Unit.RATIO: _ratio,
+    Unit.REAL: _real,
     Unit.FACTOR: _factor,
     Unit.INDEX: lambda raw, lang: str(raw),  # noqa: ARG005 - a layer's number is the same in every language
 }

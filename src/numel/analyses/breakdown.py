@@ -13,7 +13,7 @@ from . import describe
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from ..core.parameters import ParameterTable
@@ -117,7 +117,8 @@ def key_columns(names: tuple[str, ...]) -> tuple[Column, ...]:
     )
 
 
-def _shown(name: str, value: Any) -> Any:
+def shown_key(name: str, value: Any) -> Any:
+    """A key as a cell: what stands outside the layers is called so, a shape is written as a product."""
     if value is None and name == "dtype":
         return Text("not stated")
     if value is None and name in ("layer", "expert", "tower"):
@@ -126,15 +127,15 @@ def _shown(name: str, value: Any) -> Any:
 
 
 def _single(grouping: Grouping, counts: Counts) -> Table:
-    telling = _telling(grouping)
-    names = tuple(grouping.names[i] for i in telling)
+    shown = telling(grouping.names, [g.keys for g in grouping.groups])
+    names = tuple(grouping.names[i] for i in shown)
     columns = (
         *key_columns(names),
         Column("numel", Text("parameters"), Unit.COUNT),
         Column("share", Text("share"), Unit.SHARE, bar=True),
     )
     rows = tuple(
-        (*(_shown(n, g.keys[i]) for n, i in zip(names, telling, strict=True)), g.numel, g.share)
+        (*(shown_key(n, g.keys[i]) for n, i in zip(names, shown, strict=True)), g.numel, g.share)
         for g in grouping
         if g.numel or "tensor" in names  # what only buffers fill is told above the table
     )
@@ -144,11 +145,11 @@ def _single(grouping: Grouping, counts: Counts) -> Table:
     )
 
 
-def _telling(grouping: Grouping) -> list[int]:
+def telling(names: Sequence[str], keys: Iterable[tuple[Any, ...]]) -> list[int]:
     """The columns that tell rows apart: a model with one tower needs none for it."""
-    towers = [i for i, name in enumerate(grouping.names) if name == "tower"]
-    alone = len({g.keys[i] for g in grouping for i in towers if g.keys[i] is not None}) <= 1 and len(grouping.names) > 1
-    return [i for i in range(len(grouping.names)) if not (alone and i in towers)]
+    towers = [i for i, name in enumerate(names) if name == "tower"]
+    alone = len({key[i] for key in keys for i in towers if key[i] is not None}) <= 1 and len(names) > 1
+    return [i for i in range(len(names)) if not (alone and i in towers)]
 
 
 def _difference(table: ParameterTable, counts: Counts) -> Iterator[Note]:
@@ -218,7 +219,7 @@ def _several(result: Breakdown) -> tuple[Block, ...]:
         columns = (*labels, *(Column(t.name, _name(t.name), unit) for t in result.tables))
         rows = tuple(
             (
-                *(_shown(n, k) for n, k in zip(names, key, strict=True)),
+                *(shown_key(n, k) for n, k in zip(names, key, strict=True)),
                 *(getattr(c[key], field) if key in c else Value(None, unit) for c in cells),
             )
             for key in keys

@@ -18,3 +18,17 @@ class ByteSource(Protocol):
 
     def read(self, offset: int, nbytes: int) -> bytes:
         """Exactly `nbytes` bytes from `offset`. Raises CorruptFileError when they are not there."""
+
+
+class ValueFile(ByteSource, Protocol):
+    """A source whose values are read, perhaps for hours: it can say whether it is still the same."""
+
+    @property
+    def first_identity(self) -> tuple[object, ...]:
+        """What `identity` was when it was opened."""
+
+    def identity(self) -> tuple[object, ...]:
+        """Its size, the time of its last change and whatever else tells two contents apart."""
+
+    def fileno(self) -> int | None:
+        """The number of the open file; None for what is no file of this machine."""

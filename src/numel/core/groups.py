@@ -98,7 +98,7 @@ def group(table: ParameterTable, *by: str) -> Grouping:
     total = sum(entry[1] for entry in sums.values()) or 1
     groups = [Group(key, n, numel, nbytes, numel / total) for key, (n, numel, nbytes) in sums.items()]
     names = tuple(getters)
-    groups.sort(key=lambda g: tuple(_rank(name, value) for name, value in zip(names, g.keys, strict=True)))
+    groups.sort(key=lambda g: reading_order(names, g.keys))
     return Grouping(table.name, names, tuple(groups))
 
 
@@ -111,6 +111,11 @@ def _each_tensor(table: ParameterTable, getters: dict[str, Callable[[Parameter],
         for row in table.rows
     )
     return Grouping(table.name, tuple(getters), groups)
+
+
+def reading_order(names: tuple[str, ...], keys: tuple[Any, ...]) -> tuple[tuple[int, int, str], ...]:
+    """What groups are sorted by, so that every table has them in the same order."""
+    return tuple(_rank(name, value) for name, value in zip(names, keys, strict=True))
 
 
 def _rank(name: str, value: Any) -> tuple[int, int, str]:

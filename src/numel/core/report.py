@@ -24,6 +24,7 @@ class Unit(StrEnum):
     SHARE = "share"  # 0..1, shown in percent
     SMALL_SHARE = "small_share"  # a share whose interest lies below 0.1 %: more digits
     RATIO = "ratio"  # 1.9990
+    REAL = "real"  # a value of any size, of a weight say: 0.04466, −1.5e-09
     FACTOR = "factor"  # growth: ×17.3
     INDEX = "index"  # a layer's number: no separators
     NAME = "name"  # a name from outside (tensor, model, path): shown escaped, never translated

@@ -59,7 +59,7 @@ class LocalFile:
     0
     """
 
-    __slots__ = ("_fd", "name", "size")
+    __slots__ = ("_fd", "first_identity", "name", "size")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open it. Raises SourceNotFoundError, and SourceError for whatever is no regular file."""
@@ -75,6 +75,7 @@ class LocalFile:
             self.close()
             _refuse_kind(self.name, status.st_mode)
         self.size = status.st_size
+        self.first_identity: tuple[object, ...] = _identity(status)
 
     def read(self, offset: int, nbytes: int) -> bytes:
         """Exactly `nbytes` bytes from `offset`. Raises CorruptFileError when the file ends before."""
@@ -96,6 +97,14 @@ class LocalFile:
             offset += len(part)
             nbytes -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def fileno(self) -> int:
+        """The number of the open file, for what reads it without Python."""
+        return self._fd
+
+    def identity(self) -> tuple[object, ...]:
+        """Size, time of the last change and inode, as they are now."""
+        return _identity(os.fstat(self._fd))
 
     def close(self) -> None:
         """Give the file back; nothing can be read any more."""
@@ -120,6 +129,10 @@ class LocalFile:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _identity(status: os.stat_result) -> tuple[object, ...]:
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def _seek_and_read(fd: int, nbytes: int, offset: int) -> bytes:

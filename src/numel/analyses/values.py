@@ -1,0 +1,226 @@
+"""How are the weights distributed? Moments, quantiles, outliers and entropy by component, part, layer or tensor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..core.groups import KEYS, reading_order
+from ..errors import UsageError
+from ..statistics import Statistics, scan
+from ..statistics.histogram import Merging
+from ..statistics.scan import Reading, unread
+from ..statistics.summary import moments
+from . import values_report
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ..core.bytes import ValueFile
+    from ..core.parameters import Parameter, ParameterTable
+    from ..core.report import Report
+    from ..statistics import Histogram
+
+TAKES_VALUES = True
+
+
+class Options(NamedTuple):
+    """`by`: keys of core.groups.KEYS, comma-separated. `match`: only tensors of that name (with * and ?).
+
+    `sort`: a statistic, the largest first; `top`: so many groups. `threads`: None is one per processor. `opened` and
+    `progress` come from the api: what opens the shards of each model, and what hears how far it is.
+    """
+
+    by: str = "component"
+    match: str | None = None
+    sort: str | None = None
+    top: int | None = None
+    threads: int | None = None
+    opened: tuple[Callable[[str], ValueFile], ...] = ()
+    progress: Callable[[int, int], None] | None = None
+
+
+class GroupValues(NamedTuple):
+    """The values of the tensors with the same keys, as one distribution.
+
+    A mixture of two widths looks heavy-tailed though neither part is: `kurtosis_within` and `outliers_within` measure
+    each value by its own tensor's mean and standard deviation.
+    """
+
+    keys: tuple[Any, ...]
+    n_tensors: int
+    statistics: Statistics
+    kurtosis_within: float | None
+    outliers_within: int | None
+
+
+class ModelValues(NamedTuple):
+    """The groups of one model that are shown, of `n_groups`, and all of them together.
+
+    `n_unread` tensors are not counted, since they are of the packed dtypes `unread`.
+    """
+
+    table: ParameterTable
+    names: tuple[str, ...]
+    groups: tuple[GroupValues, ...]
+    whole: GroupValues
+    n_groups: int
+    n_unread: int
+    unread: tuple[str, ...] = ()
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """The command's own options."""
+    parser.add_argument("--by", default="component", metavar="KEY[,KEY]", help=f"group by: {', '.join(KEYS)}")
+    parser.add_argument("--match", metavar="GLOB", help="only the tensors of that name, such as '*.mlp.*'")
+    parser.add_argument("--sort", metavar="STAT", help=f"the largest first: {', '.join(SORTS)}")
+    parser.add_argument("--top", type=int, metavar="N", help="only the first N groups")
+    parser.add_argument("--threads", type=int, metavar="N", help="read in N threads; one per processor otherwise")
+
+
+SORTS: dict[str, Callable[[GroupValues], float | None]] = {
+    "numel": lambda group: group.statistics.numel,
+    "mean": lambda group: group.statistics.mean,
+    "std": lambda group: group.statistics.std,
+    "min": lambda group: group.statistics.min,
+    "max": lambda group: group.statistics.max,
+    "absmax": lambda group: max((abs(x) for x in group.statistics[7:9] if x is not None), default=None),
+    "skewness": lambda group: group.statistics.skewness,
+    "kurtosis": lambda group: group.statistics.kurtosis,
+    "kurtosis_within": lambda group: group.kurtosis_within,
+    "zeros": lambda group: group.statistics.zeros,
+    "nan": lambda group: group.statistics.n_nan,
+    "outliers": lambda group: group.statistics.n_outliers,
+    "entropy": lambda group: group.statistics.entropy,
+    "l1": lambda group: group.statistics.l1,
+    "l2": lambda group: group.statistics.l2,
+    "int8_sqnr": lambda group: group.statistics.int8_sqnr,
+}
+
+
+def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelValues, ...]:
+    """The distributions of each model. Raises UsageError for what cannot be asked, and what a scan raises."""
+    _check(options)
+    rows = [_chosen(table, options.match) for table in models]
+    total = sum(row.tensor.nbytes for each in rows for row in each)
+    found, n_before = [], 0
+    for table, chosen, open_shard in zip(models, rows, options.opened, strict=True):
+        packed = {tensor.name: tensor.dtype.name for tensor in unread(row.tensor for row in chosen)}
+        readable = [row for row in chosen if row.tensor.name not in packed]
+        reading = Reading(options.threads, progress=_progress(options.progress, n_before, total))
+        histograms = scan((row.tensor for row in readable), open_shard, reading)
+        names, groups, whole = _values(table, readable, options, histograms)
+        shown = _arranged(groups, options)
+        unknown = tuple(sorted(set(packed.values())))
+        found.append(ModelValues(table, names, shown, whole, len(groups), len(packed), unknown))
+        n_before += sum(row.tensor.nbytes for row in chosen)
+    return tuple(found)
+
+
+def _keys(by: str) -> tuple[str, ...]:
+    return tuple(key.strip() for key in by.split(","))
+
+
+def _check(options: Options) -> None:
+    """Raises UsageError for what cannot be asked."""
+    for key in _keys(options.by):
+        if key not in KEYS:
+            message = f"cannot group by {key!r}"
+            raise UsageError(message, hint=f"there is {', '.join(KEYS)}")
+    if options.sort is not None and options.sort not in SORTS:
+        message = f"cannot sort by {options.sort!r}"
+        raise UsageError(message, hint=f"there is {', '.join(SORTS)}")
+    for name, number in (("--top", options.top), ("--threads", options.threads)):
+        if number is not None and number < 1:
+            message = f"{name} {number}: it must be 1 or more"
+            raise UsageError(message)
+
+
+def _progress(hears: Callable[[int, int], None] | None, n_before: int, total: int) -> Callable[[int], None] | None:
+    """What a scan of one model tells is told of all of them."""
+    return None if hears is None else lambda n_done: hears(n_before + n_done, total)
+
+
+def _chosen(table: ParameterTable, match: str | None) -> list[Parameter]:
+    """The parameters whose values are asked for, in the order in which they lie in the files."""
+    from fnmatch import fnmatchcase
+
+    rows = [row for row in table.rows if row.excluded is None and (not match or fnmatchcase(row.tensor.name, match))]
+    if not rows:
+        message = f"no parameter's name matches {match}" if match else f"{table.name} has no parameters"
+        raise UsageError(message, hint="numel values MODEL --by tensor lists them")
+    return sorted(rows, key=lambda row: (row.tensor.shard or "", row.tensor.offset or 0))
+
+
+class _Group:
+    """One group while its tensors come in."""
+
+    def __init__(self) -> None:
+        self.merging = Merging()
+        self.n_tensors = self.outliers = self.n_weighed = 0
+        self.weighted = 0.0
+
+    def add(self, histogram: Histogram) -> None:
+        """One more tensor."""
+        _, std, kurtosis, outliers = moments(histogram)
+        n_weighed = histogram.n_finite if std and kurtosis is not None else 0
+        self._add(histogram, 1, outliers or 0, (kurtosis or 0.0) * n_weighed, n_weighed)
+
+    def include(self, group: _Group) -> None:
+        """Another group, whole."""
+        self._add(group.merging.result(), group.n_tensors, group.outliers, group.weighted, group.n_weighed)
+
+    def _add(self, histogram: Histogram, n_tensors: int, outliers: int, weighted: float, n_weighed: int) -> None:
+        self.merging.add(histogram)
+        self.n_tensors += n_tensors
+        self.outliers += outliers
+        self.weighted += weighted
+        self.n_weighed += n_weighed
+
+    def result(self, keys: tuple[Any, ...]) -> GroupValues:
+        """What its values come to."""
+        within = self.weighted / self.n_weighed if self.n_weighed else None
+        return GroupValues(keys, self.n_tensors, Statistics.of(self.merging.result()), within, self.outliers)
+
+
+def _values(
+    table: ParameterTable, rows: list[Parameter], options: Options, histograms: Iterator[tuple[object, Histogram]]
+) -> tuple[tuple[str, ...], list[GroupValues], GroupValues]:
+    """The groups of one model, in reading order, and all of it."""
+    getters = {name: get for key in _keys(options.by) for name, get in KEYS[key].items()}
+    by_tensor = "tensor" in getters
+    done: list[GroupValues] = []
+    groups: dict[tuple[Any, ...], _Group] = {}
+    whole = _Group()
+    for row, (_, histogram) in zip(rows, histograms, strict=True):
+        keys = tuple(get(row) for get in getters.values())
+        if by_tensor:  # no histogram is kept: a model has thousands of tensors
+            alone = _Group()
+            alone.add(histogram)
+            done.append(alone.result(keys))
+            whole.include(alone)
+        else:
+            groups.setdefault(keys, _Group()).add(histogram)
+    for keys, group in groups.items():
+        done.append(group.result(keys))
+        whole.include(group)
+    names = tuple(getters)
+    if by_tensor:
+        order = {row.tensor.name: i for i, row in enumerate(table.rows)}
+        done.sort(key=lambda group: order[group.keys[names.index("tensor")]])
+    else:
+        done.sort(key=lambda group: reading_order(names, group.keys))
+    return names, done, whole.result(())
+
+
+def _arranged(groups: list[GroupValues], options: Options) -> tuple[GroupValues, ...]:
+    """As `sort` and `top` ask; groups without the statistic last."""
+    if options.sort is not None:
+        measure = SORTS[options.sort]
+        groups = sorted(groups, key=lambda group: (value := measure(group)) is None or -value)
+    return tuple(groups[: options.top])
+
+
+def report(result: tuple[ModelValues, ...]) -> Report:
+    """The tables of each model."""
+    return values_report.report(result)

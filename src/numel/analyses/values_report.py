@@ -1,0 +1,190 @@
+"""How are distributions shown? A table of moments, a table of quantiles, and every number for other programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..core.counts import count
+from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
+from ..statistics.summary import QUANTILES, effective_bits
+from . import describe
+from .breakdown import key_columns, shown_key, telling
+
+if TYPE_CHECKING:
+    from .values import GroupValues, ModelValues
+
+_QUANTISED = ("F8_", "F4", "I8", "U8")
+
+_MOMENTS = (
+    Column("numel", Text("parameters"), Unit.COUNT),
+    Column("mean", Text("mean"), Unit.REAL),
+    Column("std", Text("std"), Unit.REAL),
+    Column("min", Text("min"), Unit.REAL),
+    Column("max", Text("max"), Unit.REAL),
+    Column("kurtosis", Text("kurtosis"), Unit.REAL),
+    Column("kurtosis_within", Text("within tensors"), Unit.REAL),
+    Column("zeros", Text("zeros"), Unit.COUNT),
+    Column("n_outliers", Text("beyond 6 σ"), Unit.COUNT),
+)
+_OPTIONAL = {  # shown where any group has one
+    "n_not_finite": Column("n_not_finite", Text("NaN, ±∞"), Unit.COUNT),
+    "entropy": Column("entropy", Text("entropy (bits)"), Unit.REAL),
+}
+_RECORDS = (
+    *(Column(c.key, c.title, c.unit) for c in _MOMENTS[:5]),
+    *(Column(f"q{q:g}", Text("{q}", {"q": Value(q, Unit.REAL)}), Unit.REAL) for q in QUANTILES),
+    Column("l1", Text("L1 norm"), Unit.REAL),
+    Column("l2", Text("L2 norm"), Unit.REAL),
+    Column("skewness", Text("skewness"), Unit.REAL),
+    Column("kurtosis", Text("kurtosis"), Unit.REAL),
+    Column("kurtosis_within", Text("within tensors"), Unit.REAL),
+    Column("zeros", Text("zeros"), Unit.COUNT),
+    Column("n_nan", Text("NaN"), Unit.COUNT),
+    Column("n_plus_inf", Text("+∞"), Unit.COUNT),
+    Column("n_minus_inf", Text("−∞"), Unit.COUNT),
+    Column("n_outliers", Text("beyond 6 σ"), Unit.COUNT),
+    Column("n_distinct", Text("distinct values"), Unit.COUNT),
+    Column("entropy", Text("entropy (bits)"), Unit.REAL),
+    Column("int8_sqnr", Text("int8 SQNR (dB)"), Unit.REAL),
+)
+
+
+def report(result: tuple[ModelValues, ...]) -> Report:
+    """The tables of each model, every number as data, and how it was measured."""
+    blocks: tuple[Block, ...] = ()
+    for model in result:
+        blocks += (describe.summary(model.table, count(model.table)), *_tables(model))
+    tables = [model.table for model in result]
+    data = {"models": [{**describe.model_data(m.table), "groups": _data(m), "stats": _stats(m.whole)} for m in result]}
+    return Report(
+        "values",
+        Text("How the weights are distributed"),
+        blocks,
+        data,
+        _assumptions(result),
+        (*describe.warnings(tables), *_warnings(result)),
+        _records(result),
+    )
+
+
+def cell_of(group: GroupValues, key: str) -> Any:
+    """The statistic called `key`, whether the group or its distribution has it."""
+    s = group.statistics
+    if key == "n_not_finite":
+        return s.n_nan + s.n_plus_inf + s.n_minus_inf
+    if key.startswith("q0"):
+        return dict(s.quantiles).get(float(key[1:]))
+    return group.kurtosis_within if key == "kurtosis_within" else getattr(s, key)
+
+
+def _tables(model: ModelValues) -> tuple[Block, ...]:
+    """The moments, and below them the quantiles."""
+    everything = (*model.groups, model.whole)
+    extra = [column for key, column in _OPTIONAL.items() if any(cell_of(group, key) for group in everything)]
+    quantiles = tuple(column for column in _RECORDS if column.key.startswith("q0"))
+    blocks: tuple[Block, ...] = (
+        _table(model, (*_MOMENTS, *extra), Text(""), "moments"),
+        _table(model, quantiles, Text("Quantiles"), "quantiles"),
+    )
+    if len(model.groups) < model.n_groups:
+        values = {"shown": Value(len(model.groups), Unit.COUNT), "all": Value(model.n_groups, Unit.COUNT)}
+        blocks += (Note(Text("{shown} of {all} groups are shown; the last line is of all", values)),)
+    return blocks
+
+
+def _table(model: ModelValues, columns: tuple[Column, ...], title: Text, key: str) -> Table:
+    shown = telling(model.names, [group.keys for group in model.groups])
+    if "tensor" in model.names:  # what else a tensor is stands in `numel MODEL --by tensor`
+        shown = [model.names.index("tensor")]
+    names = tuple(model.names[i] for i in shown)
+    rows = tuple(
+        (
+            *(shown_key(n, group.keys[i]) for n, i in zip(names, shown, strict=True)),
+            *(cell_of(group, column.key) for column in columns),
+        )
+        for group in model.groups
+    )
+    blank = (Value("", Unit.NAME),) * (len(names) - 1)
+    total = (Text("total"), *blank, *(cell_of(model.whole, column.key) for column in columns))
+    return Table(title, (*key_columns(names), *columns), rows, total, key=key)
+
+
+def _stats(group: GroupValues) -> dict[str, Any]:
+    """The `stats` object of `--json`."""
+    s = group.statistics
+    return {
+        "mean": s.mean, "std": s.std, "min": s.min, "max": s.max, "l1": s.l1, "l2": s.l2,
+        "skewness": s.skewness, "kurtosis": s.kurtosis, "kurtosis_within": group.kurtosis_within,
+        "numel": s.numel, "zeros": s.zeros, "nan": s.n_nan, "plus_inf": s.n_plus_inf, "minus_inf": s.n_minus_inf,
+        "distinct": s.n_distinct, "outliers": s.n_outliers, "outliers_within": group.outliers_within,
+        "entropy": s.entropy, "int8_sqnr": s.int8_sqnr, "effective_bits": effective_bits(s.used_bits),
+        "resolution": s.resolution, "quantiles": {f"{q:g}": value for q, value in s.quantiles},
+    }  # fmt: skip
+
+
+def _data(model: ModelValues) -> list[dict[str, Any]]:
+    return [
+        {
+            **dict(zip(model.names, group.keys, strict=True)),
+            "n_tensors": group.n_tensors,
+            "numel": group.statistics.numel,
+            "stats": _stats(group),
+        }
+        for group in model.groups
+    ]
+
+
+def _records(result: tuple[ModelValues, ...]) -> Table:
+    """The long form for CSV: one row per model and group."""
+    names = result[0].names
+    columns = (
+        Column("model", Text("model"), Unit.NAME),
+        *key_columns(names),
+        Column("n_tensors", Text("tensors"), Unit.COUNT),
+        *_RECORDS,
+    )
+    rows = tuple(
+        (
+            model.table.name,
+            *("x".join(map(str, key)) if isinstance(key, tuple) else key for key in group.keys),
+            group.n_tensors,
+            *(cell_of(group, column.key) for column in _RECORDS),
+        )
+        for model in result
+        for group in model.groups
+    )
+    return Table(Text(""), columns, rows, key="groups")
+
+
+def _assumptions(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
+    """How the values were measured, in sentences that hold for these models."""
+    said = [
+        Text(
+            "parameters alone, a tied tensor once; NaN and ±∞ are counted apart, and the rest is over the finite values"
+        ),
+        Text("std: of the population (÷ n); kurtosis: the excess over a normal distribution"),
+        Text("within tensors: each value measured by its own tensor's mean and standard deviation"),
+    ]
+    coarse = max((group.statistics.resolution for m in result for group in (*m.groups, m.whole)), default=0.0)
+    if coarse:
+        values = {"share": Value(coarse, Unit.SMALL_SHARE)}
+        said.append(Text("quantiles and outliers of wide dtypes: from bins, off by at most {share} of a value", values))
+    dtypes = {row.tensor.dtype.name for m in result for row in m.table.rows if row.excluded is None}
+    if any(name.startswith(_QUANTISED) for name in dtypes):
+        said.append(Text("quantised values are taken as they are stored, without their scales"))
+    return tuple(said)
+
+
+def _warnings(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
+    return tuple(
+        Text(
+            "{model}: the values of {n} tensors are not read, as numel does not know how to: {dtypes}",
+            {
+                "model": Value(model.table.name, Unit.NAME),
+                "n": Value(model.n_unread, Unit.COUNT),
+                "dtypes": Value(", ".join(model.unread), Unit.NAME),
+            },
+        )
+        for model in result
+        if model.n_unread
+    )

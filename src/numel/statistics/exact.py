@@ -1,0 +1,214 @@
+"""How are sums of powers kept so that nothing is lost? As integers: they add up in any order to the same bits.
+
+A sum is an integer in units of 2^-4300: a fourth power of the smallest float64 is 2^-4296, so that each float64 and each
+power that occurs here is a whole number of them. Mean, standard deviation, norms and moments are divided and rooted in
+integers and rounded once, at the end.
+"""
+
+from __future__ import annotations
+
+from math import isfinite, isqrt, ldexp
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    Limbs = list[NDArray[np.int64]]
+
+SCALE = 4300
+_LIMB = 22  # bits: two limbs multiply to 44, and 2^18 of those still fit into an int64
+_MASK = (1 << _LIMB) - 1
+_N_POWERS = 4
+
+
+class PowerSums(NamedTuple):
+    """Σx, Σx², Σx³, Σx⁴ and Σ|x| over n finite values, in units of 2^-SCALE."""
+
+    n: int
+    x1: int = 0
+    x2: int = 0
+    x3: int = 0
+    x4: int = 0
+    size: int = 0
+
+    def plus(self, other: PowerSums) -> PowerSums:
+        """The sums over both; in whatever order they are added, the result is the same."""
+        return PowerSums(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+def total(sums: Iterable[PowerSums]) -> PowerSums:
+    """All of them added."""
+    found = PowerSums(0)
+    for each in sums:
+        found = found.plus(each)
+    return found
+
+
+def units(x: float) -> int:
+    """A float64 in units of 2^-SCALE, exactly."""
+    numerator, denominator = x.as_integer_ratio()
+    return numerator << (SCALE - denominator.bit_length() + 1)
+
+
+def shifted(sums: Sequence[int], n: int, pivot: float) -> tuple[int, int, int, int]:
+    """Σx … Σx⁴ from Σd … Σd⁴ with d = x − pivot, in units, by the binomial theorem in integers."""
+    d1, d2, d3, d4 = sums
+    if pivot == 0:
+        return d1, d2, d3, d4
+    p, q = pivot.as_integer_ratio()  # q is a power of two
+    x1 = d1 + (n * p << SCALE) // q
+    x2 = d2 + 2 * p * d1 // q + (n * p**2 << SCALE) // q**2
+    x3 = d3 + 3 * p * d2 // q + 3 * p**2 * d1 // q**2 + (n * p**3 << SCALE) // q**3
+    x4 = d4 + 4 * p * d3 // q + 6 * p**2 * d2 // q**2 + 4 * p**3 * d1 // q**3 + (n * p**4 << SCALE) // q**4
+    return x1, x2, x3, x4
+
+
+def of_blocks(blocks: Sequence[Sequence[float]], n: int, pivot: float) -> PowerSums | None:
+    """The sums of blocks (Σd … Σd⁴, Σ|x| each, as the kernels give them); None where one left the range of float64."""
+    found = [0] * (_N_POWERS + 1)
+    for block in blocks:
+        for k in range(_N_POWERS + 1):
+            if not isfinite(block[k]):
+                return None
+            found[k] += units(float(block[k]))
+    return PowerSums(n, *shifted(found[:_N_POWERS], n, pivot), found[_N_POWERS])
+
+
+def of_values(values: NDArray[np.float64], counts: NDArray[np.int64]) -> PowerSums:
+    """The sums over `values` (n,), each as often as `counts` says: exact, by integers for each exponent."""
+    n = int(counts.sum())
+    used = (values != 0) & (counts != 0)
+    if not used.any():
+        return PowerSums(n)
+    fraction, exponent = np.frexp(values[used])
+    mantissa = np.abs(fraction * 2.0**53).astype(np.int64)
+    common = int(np.bitwise_or.reduce(mantissa))
+    spare = (common & -common).bit_length() - 1  # a bfloat16 needs 8 bits of the 53
+    order = exponent.astype(np.int16).argsort(kind="stable")
+    exponent = exponent[order]
+    starts = np.flatnonzero(np.diff(exponent, prepend=exponent[0] - 1))
+    exponents = [int(e) - 53 + spare for e in exponent[starts]]
+    base = _limbs((mantissa >> spare)[order])
+    times = _limbs(counts[used][order])
+    signs = np.where(fraction[order] < 0, -1, 1).astype(np.int64)
+    signed = [limb * signs for limb in times]
+    sums = []
+    power = base
+    for k in range(1, _N_POWERS + 1):
+        sums.append(_sum(power, signed if k % 2 else times, starts, [k * e for e in exponents]))
+        if k == 1:
+            size = _sum(power, times, starts, exponents)
+        if k < _N_POWERS:
+            power = _product(power, base)
+    return PowerSums(n, sums[0], sums[1], sums[2], sums[3], size)
+
+
+def _limbs(numbers: NDArray[np.int64]) -> Limbs:
+    """Non-negative numbers as limbs of 22 bits, the lowest first."""
+    highest = int(numbers.max())
+    return [(numbers >> shift) & _MASK for shift in range(0, max(highest.bit_length(), 1), _LIMB)]
+
+
+def _product(a: Limbs, b: Limbs) -> Limbs:
+    """The elementwise product, carried."""
+    columns = [np.zeros_like(a[0]) for _ in range(len(a) + len(b))]
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            columns[i + j] += x * y
+    for i in range(len(columns) - 1):
+        columns[i + 1] += columns[i] >> _LIMB
+        columns[i] &= _MASK
+    while len(columns) > 1 and not columns[-1].any():
+        columns.pop()
+    return columns
+
+
+def _sum(power: Limbs, times: Limbs, starts: NDArray[np.intp], exponents: list[int]) -> int:
+    """Σ counts · powers, where each run from a start on has its own exponent; in units."""
+    found = 0
+    for i, x in enumerate(power):
+        for j, c in enumerate(times):
+            runs = np.add.reduceat(x * c, starts).tolist()
+            for run, exponent in zip(runs, exponents, strict=True):
+                shift = SCALE + exponent + _LIMB * (i + j)
+                found += run << shift if shift >= 0 else run >> -shift
+    return found
+
+
+def mean(sums: PowerSums) -> float | None:
+    """Σx / n, correctly rounded."""
+    return sums.x1 / (sums.n << SCALE) if sums.n else None
+
+
+def l1(sums: PowerSums) -> float | None:
+    """Σ|x|, correctly rounded; None beyond float64."""
+    return _ratio(sums.size, 1 << SCALE)
+
+
+def l2(sums: PowerSums) -> float | None:
+    """√Σx², correctly rounded."""
+    return root(sums.x2, 1 << SCALE)
+
+
+def std(sums: PowerSums) -> float | None:
+    """The standard deviation of the population (÷ n), correctly rounded."""
+    return root(_central(sums)[0], sums.n**2 << 2 * SCALE) if sums.n else None
+
+
+def skewness(sums: PowerSums) -> float | None:
+    """m₃ / m₂^1.5; None where all values are equal."""
+    if not sums.n:
+        return None
+    m2, m3, _ = _central(sums)
+    if not m2:
+        return None
+    size = root(m3 * m3, m2**3)
+    return None if size is None else -size if m3 < 0 else size
+
+
+def kurtosis(sums: PowerSums) -> float | None:
+    """The excess kurtosis m₄ / m₂² − 3, 0 for a normal distribution; None where all values are equal."""
+    if not sums.n:
+        return None
+    m2, _, m4 = _central(sums)
+    return _ratio(m4 - 3 * m2 * m2, m2 * m2) if m2 else None
+
+
+def _central(sums: PowerSums) -> tuple[int, int, int]:
+    """n²·m₂, n³·m₃ and n⁴·m₄, the central moments as integers in units of 2^-2·SCALE, 2^-3·SCALE, 2^-4·SCALE."""
+    n, x1 = sums.n, sums.x1
+    x2, x3, x4 = sums.x2 << SCALE, sums.x3 << 2 * SCALE, sums.x4 << 3 * SCALE
+    m2 = n * x2 - x1**2
+    m3 = n**2 * x3 - 3 * n * x1 * x2 + 2 * x1**3
+    m4 = n**3 * x4 - 4 * n**2 * x1 * x3 + 6 * n * x1**2 * x2 - 3 * x1**4
+    return max(m2, 0), m3, max(m4, 0)
+
+
+def _ratio(numerator: int, denominator: int) -> float | None:
+    try:
+        return numerator / denominator
+    except OverflowError:
+        return None
+
+
+def root(numerator: int, denominator: int) -> float | None:
+    """√(numerator / denominator), correctly rounded; None beyond float64.
+
+    >>> root(2, 1), root(1, 9)
+    (1.4142135623730951, 0.3333333333333333)
+    """
+    if numerator <= 0:
+        return 0.0
+    shift = 128 - numerator.bit_length() + denominator.bit_length()
+    shift += shift % 2  # the root of the shifted quotient has 64 bits or a little more: 53 and enough to round by
+    scaled, rest = divmod(numerator << shift, denominator) if shift >= 0 else divmod(numerator, denominator << -shift)
+    found = isqrt(scaled)
+    sticky = 1 if rest or found * found != scaled else 0
+    try:
+        return ldexp(float(found << 1 | sticky), -shift // 2 - 1)
+    except OverflowError:
+        return None

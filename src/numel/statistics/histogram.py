@@ -1,0 +1,144 @@
+"""Which values does a tensor (or a group of them) hold, and how often each?"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .exact import PowerSums, of_values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+class Histogram(NamedTuple):
+    """The finite values in ascending order, each with its count, and what is not finite counted apart.
+
+    `resolution` 0: `values` are the values themselves, every one. Otherwise they are the middles of bins, and a value is
+    off by at most that share of its size (2^-12 for F32, 2^-9 for F64 and wide integers); `zeros`, `least`, `greatest`
+    and `sums` are those of the values all the same. `used_bits`: the OR of all F32 patterns, which shows what was stored
+    in F32 and is not; None for other dtypes. `sums` None: a fourth power left the range of float64.
+    """
+
+    values: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    sums: PowerSums | None
+    zeros: int = 0
+    least: float | None = None
+    greatest: float | None = None
+    n_nan: int = 0
+    n_plus_inf: int = 0
+    n_minus_inf: int = 0
+    resolution: float = 0.0
+    used_bits: int | None = None
+
+    @property
+    def n_finite(self) -> int:
+        """Values that are neither NaN nor infinite."""
+        return int(self.counts.sum())
+
+    @property
+    def numel(self) -> int:
+        """All values."""
+        return self.n_finite + self.n_nan + self.n_plus_inf + self.n_minus_inf
+
+    def digest(self) -> str:
+        """The same for the same content, however it was read: SHA-256 in hexadecimal digits."""
+        rest = repr(self[2:]).encode()
+        return sha256(self.values.tobytes() + self.counts.tobytes() + rest).hexdigest()
+
+
+EMPTY = Histogram(np.empty(0), np.empty(0, np.int64), PowerSums(0))
+
+
+def of_counts(
+    values: NDArray[np.float64], counts: NDArray[np.int64], *, used_bits: int | None = None, with_sums: bool = True
+) -> Histogram:
+    """The exact histogram of `values` (n,) that occur `counts` (n,) times; NaN, ±inf and −0 may be among them.
+
+    `with_sums`: False where the values stand for bins, and somebody else knows the sums.
+    """
+    occurs = counts != 0
+    values, counts = values[occurs], counts[occurs]
+    finite = np.isfinite(values)
+    n_nan = n_plus = n_minus = 0
+    if not finite.all():
+        n_nan = int(counts[np.isnan(values)].sum())
+        n_plus = int(counts[values == np.inf].sum())
+        n_minus = int(counts[values == -np.inf].sum())
+        values, counts = values[finite], counts[finite]
+    values, counts = _sorted(values, counts)
+    if not len(values):
+        return EMPTY._replace(n_nan=n_nan, n_plus_inf=n_plus, n_minus_inf=n_minus, used_bits=used_bits)
+    at = int(np.searchsorted(values, 0.0))
+    zeros = int(counts[at]) if at < len(values) and values[at] == 0 else 0
+    sums = of_values(values, counts) if with_sums else None
+    return Histogram(
+        values, counts, sums, zeros, float(values[0]), float(values[-1]), n_nan, n_plus, n_minus, used_bits=used_bits
+    )
+
+
+def merge(histograms: Sequence[Histogram]) -> Histogram:
+    """One histogram of all the values; the order does not matter."""
+    if len(histograms) < 2:
+        return histograms[0] if histograms else EMPTY
+    values, counts = _sorted(
+        np.concatenate([h.values for h in histograms]), np.concatenate([h.counts for h in histograms])
+    )
+    sums: PowerSums | None = PowerSums(0)
+    for h in histograms:
+        sums = None if sums is None or h.sums is None else sums.plus(h.sums)
+    used = [h.used_bits for h in histograms if h.used_bits is not None]
+    return Histogram(
+        values,
+        counts,
+        sums,
+        sum(h.zeros for h in histograms),
+        min((h.least for h in histograms if h.least is not None), default=None),
+        max((h.greatest for h in histograms if h.greatest is not None), default=None),
+        sum(h.n_nan for h in histograms),
+        sum(h.n_plus_inf for h in histograms),
+        sum(h.n_minus_inf for h in histograms),
+        max(h.resolution for h in histograms),
+        int(np.bitwise_or.reduce(used)) if len(used) == len(histograms) else None,
+    )
+
+
+def _sorted(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """In ascending order, equal values (−0 and 0 among them) as one."""
+    if not len(values):
+        return values, counts
+    order = values.argsort(kind="stable")  # goes through runs that are in order already
+    values, counts = values[order], counts[order]
+    new = np.empty(len(values), np.bool_)
+    new[0] = True
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    if new.all():
+        return values + 0.0, counts
+    starts = np.flatnonzero(new)
+    return values[starts] + 0.0, np.add.reduceat(counts, starts)
+
+
+class Merging:
+    """A merge of many, one by one, that holds only a few of them at a time."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Histogram] = []
+        self._n_waiting = 0
+
+    def add(self, histogram: Histogram) -> None:
+        """One more."""
+        self._waiting.append(histogram)
+        self._n_waiting += len(histogram.values)
+        if self._n_waiting > max(2 * len(self._waiting[0].values), 1 << 17):
+            self._waiting = [merge(self._waiting)]
+            self._n_waiting = len(self._waiting[0].values)
+
+    def result(self) -> Histogram:
+        """All of them as one."""
+        self._waiting = [merge(self._waiting)]
+        return self._waiting[0]
