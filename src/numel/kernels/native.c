@@ -106,9 +106,28 @@ static void count16(const uint8_t *p, int64_t nbytes, uint32_t *tables) {
     for (int64_t i = 0; i + 2 <= (nbytes & 63); i += 2) t0[p[i] | (uint32_t)p[i + 1] << 8]++;
 }
 
+#define FEW (1 << 18) /* bytes: to clear and add up four tables would take longer than to count them */
+
+/* The same for a small tensor, into the result itself. */
+static int64_t count_few(Bytes *from, int itemsize, uint64_t *counts) {
+    int64_t done = 0, nbytes;
+    while (from->left > 0) {
+        const uint8_t *p = next_bytes(from, &nbytes);
+        if (nbytes < 0) return -1;
+        if (nbytes == 0) break;
+        if (itemsize == 1)
+            for (int64_t i = 0; i < nbytes; i++) counts[p[i]]++;
+        else
+            for (int64_t i = 0; i + 2 <= nbytes; i += 2) counts[p[i] | (uint32_t)p[i + 1] << 8]++;
+        done += nbytes;
+    }
+    return done;
+}
+
 /* Adds the patterns of `from` to `counts` (256 or 65,536 of 64 bits); the bytes read, -1 after an error. */
 static int64_t count(Bytes *from, int itemsize, uint32_t *tables, uint64_t *counts) {
     int64_t done = 0, nbytes;
+    if (from->left <= FEW) return count_few(from, itemsize, counts);
     memset(tables, 0, 4 * TABLE * sizeof *tables);
     while (from->left > 0) {
         const uint8_t *p = next_bytes(from, &nbytes);

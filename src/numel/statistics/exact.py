@@ -135,7 +135,7 @@ def _sum(power: Limbs, times: Limbs, starts: NDArray[np.intp], exponents: list[i
             runs = np.add.reduceat(x * c, starts).tolist()
             for run, exponent in zip(runs, exponents, strict=True):
                 shift = SCALE + exponent + _LIMB * (i + j)
-                found += run << shift if shift >= 0 else run >> -shift
+                found += _moved(run, shift)
     return found
 
 
@@ -156,14 +156,17 @@ def l2(sums: PowerSums) -> float | None:
 
 def std(sums: PowerSums) -> float | None:
     """The standard deviation of the population (÷ n), correctly rounded."""
-    return root(_central(sums)[0], sums.n**2 << 2 * SCALE) if sums.n else None
+    if not sums.n:
+        return None
+    m2, _, _, unit = _central(sums)
+    return root(m2 << max(2 * unit, 0), sums.n**2 << max(-2 * unit, 0))
 
 
 def skewness(sums: PowerSums) -> float | None:
     """m₃ / m₂^1.5; None where all values are equal."""
     if not sums.n:
         return None
-    m2, m3, _ = _central(sums)
+    m2, m3, _, _ = _central(sums)
     if not m2:
         return None
     size = root(m3 * m3, m2**3)
@@ -174,18 +177,32 @@ def kurtosis(sums: PowerSums) -> float | None:
     """The excess kurtosis m₄ / m₂² − 3, 0 for a normal distribution; None where all values are equal."""
     if not sums.n:
         return None
-    m2, _, m4 = _central(sums)
+    m2, _, m4, _ = _central(sums)
     return _ratio(m4 - 3 * m2 * m2, m2 * m2) if m2 else None
 
 
-def _central(sums: PowerSums) -> tuple[int, int, int]:
-    """n²·m₂, n³·m₃ and n⁴·m₄, the central moments as integers in units of 2^-2·SCALE, 2^-3·SCALE, 2^-4·SCALE."""
-    n, x1 = sums.n, sums.x1
-    x2, x3, x4 = sums.x2 << SCALE, sums.x3 << 2 * SCALE, sums.x4 << 3 * SCALE
+def _central(sums: PowerSums) -> tuple[int, int, int, int]:
+    """n²·m₂, n³·m₃ and n⁴·m₄, the central moments as integers where x is measured in units of 2^unit, and that unit.
+
+    The unit is the largest in which all sums are whole: numbers of 300 bits instead of 17,000.
+    """
+    n = sums.n
+    powers = (sums.x1, sums.x2, sums.x3, sums.x4)
+    unit = min(((_zeros(x) - SCALE) // k for k, x in enumerate(powers, 1) if x), default=0)
+    x1, x2, x3, x4 = (_moved(x, -SCALE - k * unit) for k, x in enumerate(powers, 1))
     m2 = n * x2 - x1**2
     m3 = n**2 * x3 - 3 * n * x1 * x2 + 2 * x1**3
     m4 = n**3 * x4 - 4 * n**2 * x1 * x3 + 6 * n * x1**2 * x2 - 3 * x1**4
-    return max(m2, 0), m3, max(m4, 0)
+    return max(m2, 0), m3, max(m4, 0), unit
+
+
+def _zeros(x: int) -> int:
+    """Zero bits at the end."""
+    return (x & -x).bit_length() - 1
+
+
+def _moved(x: int, bits: int) -> int:
+    return x << bits if bits >= 0 else x >> -bits
 
 
 def _ratio(numerator: int, denominator: int) -> float | None:

@@ -112,8 +112,14 @@ def _sorted(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[NDA
     """In ascending order, equal values (−0 and 0 among them) as one."""
     if not len(values):
         return values, counts
-    order = values.argsort(kind="stable")  # goes through runs that are in order already
-    values, counts = values[order], counts[order]
+    first = int(np.signbit(values).argmax())  # patterns of floats: the positive ones ascend, then the negative descend
+    turned = np.concatenate([values[:first:-1], values[first : first + 1], values[:first]])
+    if (turned[1:] >= turned[:-1]).all():
+        values = turned
+        counts = np.concatenate([counts[:first:-1], counts[first : first + 1], counts[:first]])
+    else:
+        order = values.argsort(kind="stable")  # goes through runs that are in order already
+        values, counts = values[order], counts[order]
     new = np.empty(len(values), np.bool_)
     new[0] = True
     np.not_equal(values[1:], values[:-1], out=new[1:])
@@ -134,7 +140,7 @@ class Merging:
         """One more."""
         self._waiting.append(histogram)
         self._n_waiting += len(histogram.values)
-        if self._n_waiting > max(2 * len(self._waiting[0].values), 1 << 17):
+        if self._n_waiting > max(4 * len(self._waiting[0].values), 1 << 18):
             self._waiting = [merge(self._waiting)]
             self._n_waiting = len(self._waiting[0].values)
 
