@@ -110,6 +110,37 @@ def test_every_view_shows_it(minilm, form, capsys):
     assert "Quantiles" in capsys.readouterr().out
 
 
+@needs_minilm
+def test_the_figures_hold_what_the_tensors_hold(minilm, weights, by_tensor):
+    report = numel.inspect(minilm).report("values")
+    (model,) = report.data["models"]
+    edges, counts = np.array(model["in_sigma"]["edges"]), model["in_sigma"]["counts"]
+    assert (
+        sum(map(sum, counts.values())) == model["counts"]["total"] - 384
+    )  # the pooler's bias is constant: it has no σ
+    pooled = weights["pooler.dense.weight"].astype(np.float64)
+    expected, _ = np.histogram((pooled - pooled.mean()) / pooled.std(), edges)
+    assert counts["head"] == expected.tolist()
+    cells = {(c["part"], c["layer"]): c["value"] for c in model["map"]["cells"]}
+    assert len(cells) == 36
+    assert cells["down", 0] == by_tensor["encoder.layer.0.output.dense.weight"]["kurtosis"]
+    last = next(
+        g for g in model["gammas"] if (g["template"], g["layer"]) == ("encoder.layer.{}.output.LayerNorm.weight", 5)
+    )
+    expected = np.quantile(
+        weights["encoder.layer.5.output.LayerNorm.weight"].astype(np.float64), [0, 0.25, 0.5, 0.75, 1]
+    )
+    assert list(last["five"]) == expected.tolist()
+
+
+@needs_minilm
+def test_the_figure_is_drawn(minilm, tmp_path):
+    assert main(["values", str(minilm), "--sort", "std", "--save", str(tmp_path / "dist.svg")]) == 0
+    drawn = (tmp_path / "dist.svg").read_text()
+    for text in ("std of the matrices of", "distance from the mean", "γ of", "mlp · down"):
+        assert text in drawn
+
+
 def file_of(folder, **tensors):
     from safetensors.numpy import save_file
 

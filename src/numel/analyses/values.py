@@ -11,6 +11,7 @@ from ..statistics.histogram import Merging
 from ..statistics.scan import Reading, unread
 from ..statistics.summary import moments
 from . import values_report
+from .values_figures import Drawing, Pictures
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -67,6 +68,7 @@ class ModelValues(NamedTuple):
     n_groups: int
     n_unread: int
     unread: tuple[str, ...] = ()
+    pictures: Pictures | None = None
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -109,12 +111,22 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelVa
         readable = [row for row in chosen if row.tensor.name not in packed]
         reading = Reading(options.threads, progress=_progress(options.progress, n_before, total))
         histograms = scan((row.tensor for row in readable), open_shard, reading)
-        names, groups, whole = _values(table, readable, options, histograms)
+        drawing = Drawing(options.sort)
+        names, groups, whole = _values(table, readable, options, _drawn(readable, histograms, drawing))
         shown = _arranged(groups, options)
         unknown = tuple(sorted(set(packed.values())))
-        found.append(ModelValues(table, names, shown, whole, len(groups), len(packed), unknown))
+        found.append(ModelValues(table, names, shown, whole, len(groups), len(packed), unknown, drawing.result()))
         n_before += sum(row.tensor.nbytes for row in chosen)
     return tuple(found)
+
+
+def _drawn(
+    rows: list[Parameter], histograms: Iterator[tuple[object, Histogram]], drawing: Drawing
+) -> Iterator[Histogram]:
+    """The histograms on their way, seen by the figures too."""
+    for row, (_, histogram) in zip(rows, histograms, strict=True):
+        drawing.add(row, histogram)
+        yield histogram
 
 
 def _keys(by: str) -> tuple[str, ...]:
@@ -184,7 +196,7 @@ class _Group:
 
 
 def _values(
-    table: ParameterTable, rows: list[Parameter], options: Options, histograms: Iterator[tuple[object, Histogram]]
+    table: ParameterTable, rows: list[Parameter], options: Options, histograms: Iterator[Histogram]
 ) -> tuple[tuple[str, ...], list[GroupValues], GroupValues]:
     """The groups of one model, in reading order, and all of it."""
     getters = {name: get for key in _keys(options.by) for name, get in KEYS[key].items()}
@@ -192,7 +204,7 @@ def _values(
     done: list[GroupValues] = []
     groups: dict[tuple[Any, ...], _Group] = {}
     whole = _Group()
-    for row, (_, histogram) in zip(rows, histograms, strict=True):
+    for row, histogram in zip(rows, histograms, strict=True):
         keys = tuple(get(row) for get in getters.values())
         if by_tensor:  # no histogram is kept: a model has thousands of tensors
             alone = _Group()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.counts import count
 from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
 from ..statistics.summary import QUANTILES, effective_bits
-from . import describe
+from . import describe, values_figures
 from .breakdown import key_columns, shown_key, telling
 
 if TYPE_CHECKING:
@@ -54,8 +54,10 @@ def report(result: tuple[ModelValues, ...]) -> Report:
     blocks: tuple[Block, ...] = ()
     for model in result:
         blocks += (describe.summary(model.table, count(model.table)), *_tables(model))
+        if model.pictures is not None:
+            blocks += values_figures.charts(model.table.name, model.pictures)
     tables = [model.table for model in result]
-    data = {"models": [{**describe.model_data(m.table), "groups": _data(m), "stats": _stats(m.whole)} for m in result]}
+    data = {"models": [_model_data(model) for model in result]}
     return Report(
         "values",
         Text("How the weights are distributed"),
@@ -65,6 +67,13 @@ def report(result: tuple[ModelValues, ...]) -> Report:
         (*describe.warnings(tables), *_warnings(result)),
         _records(result),
     )
+
+
+def _model_data(model: ModelValues) -> dict[str, Any]:
+    found = {**describe.model_data(model.table), "groups": _data(model), "stats": _stats(model.whole)}
+    if model.pictures is not None:
+        found |= values_figures.data(model.pictures)
+    return found
 
 
 def cell_of(group: GroupValues, key: str) -> Any:

@@ -84,6 +84,9 @@ class ChartKind(StrEnum):
     STACKED = "stacked"  # horizontal bars that reach 100 %, one per category
     GROUPED = "grouped"  # vertical bars side by side, one group per category
     LINES = "lines"  # series against x (logarithmic), labelled at their ends
+    DISTRIBUTION = "distribution"  # densities against x in units of σ
+    RANGE = "range"  # least, quarter, median, three quarters and greatest (the series) of each category
+    MAP = "map"  # a colour for each series (a row) and category (a column)
 
 
 class Chart(NamedTuple):

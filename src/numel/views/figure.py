@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from ..core.report import Chart, ChartKind, charts
 from ..errors import Sentence, UsageError
 from ..translate import Translator
-from . import grouped, lines, stacked
+from . import distribution, grouped, heatmap, lines, ranges, stacked
 from .files import write_whole
 from .labels import LINE_HEIGHT, broken
 from .sheet import EDGE, INK, NORMAL, TITLE, Margins, sheet_of
@@ -30,7 +30,14 @@ if TYPE_CHECKING:
     from .options import ViewOptions
 
 SUFFIXES = ("png", "svg", "pdf")
-KINDS = {ChartKind.STACKED: stacked, ChartKind.GROUPED: grouped, ChartKind.LINES: lines}
+KINDS = {
+    ChartKind.STACKED: stacked,
+    ChartKind.GROUPED: grouped,
+    ChartKind.LINES: lines,
+    ChartKind.DISTRIBUTION: distribution,
+    ChartKind.RANGE: ranges,
+    ChartKind.MAP: heatmap,
+}
 _WIDTH = 7.6 * 72  # points
 _MARGIN = 10.0
 _HEAD_GAP = 14.0  # points between the subtitle and what stands above the drawing area

@@ -14,11 +14,15 @@ def table_of(chart: Chart) -> Table:
     (('small', 0.45), ('xl', 0.63))
     """
     columns = [Column("model", Text("model"), Unit.NAME)]
+    if chart.kind in (ChartKind.MAP, ChartKind.RANGE):
+        columns = [Column("layer", chart.x_title, Unit.NAME)]
     leads: list[tuple[object, ...]] = [(name,) for name in chart.categories]
     if chart.x:
         columns.append(Column("x", chart.x_title, Unit.COUNT))
         names = chart.categories or ("",) * len(chart.x)
         leads = [(Value(name, Unit.NAME), x) for name, x in zip(names, chart.x, strict=True)]
+    if chart.kind is ChartKind.DISTRIBUTION:
+        columns, leads = [Column("x", chart.x_title, chart.x_unit)], [(x,) for x in chart.x]
     columns += [Column(series.key, series.title, chart.y_unit) for series in chart.series]
     rows = tuple((*lead, *(series.values[k] for series in chart.series)) for k, lead in enumerate(leads))
     return Table(chart.title, tuple(columns), rows, key=chart.key)

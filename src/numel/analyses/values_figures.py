@@ -1,0 +1,204 @@
+"""Which pictures do the distributions make? Each component in units of σ, and a map of one statistic, layer × part."""
+
+from __future__ import annotations
+
+from math import asinh, sinh
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..core.groups import reading_order, template_of
+from ..core.parameters import Component
+from ..core.report import Chart, ChartKind, Series, Text, Unit, Value
+from ..statistics import exact
+from ..statistics.summary import moments, quantiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from ..core.parameters import Parameter
+    from ..statistics import Histogram
+    from ..statistics.exact import PowerSums
+
+_FARTHEST = 1000.0  # σ
+_N_BINS = 151  # odd: the middle one holds 0; even in asinh z, about 0.1 σ wide in the middle
+_EDGES = np.sinh(np.linspace(-asinh(_FARTHEST), asinh(_FARTHEST), _N_BINS + 1))
+_CENTERS = tuple(sinh(float(x)) for x in (np.arcsinh(_EDGES[1:]) + np.arcsinh(_EDGES[:-1])) / 2)
+
+_MOST_GAMMAS = 4096  # norms whose five numbers are kept: no model has as many layers
+_MOST_CHARTS = 6
+
+MAPS: dict[str, Callable[[PowerSums], float | None]] = {
+    "kurtosis": exact.kurtosis,
+    "skewness": exact.skewness,
+    "mean": exact.mean,
+    "std": exact.std,
+    "l2": exact.l2,
+    "l1": exact.l1,
+}
+
+
+class Cell(NamedTuple):
+    """The matrices of one part in one layer."""
+
+    component: str
+    part: str
+    tower: str
+    layer: int
+    sums: PowerSums
+
+
+class Gamma(NamedTuple):
+    """The scales of one norm: where it stands, and the five numbers of its values (least, quartiles, greatest)."""
+
+    template: str
+    layer: int
+    five: tuple[float, ...]
+
+
+class Pictures(NamedTuple):
+    """What the figures of a model show: counts in the bins of σ per component, the cells of the map, γ per layer."""
+
+    counts: dict[str, list[int]]
+    cells: tuple[Cell, ...]
+    measure: str
+    gammas: tuple[Gamma, ...] = ()
+
+
+class Drawing:
+    """Adds up what the figures need while the tensors come in."""
+
+    def __init__(self, measure: str | None) -> None:
+        self.measure = measure if measure in MAPS else "kurtosis"
+        self._counts: dict[str, NDArray[np.int64]] = {}
+        self._cells: dict[tuple[str, str, str, int], PowerSums] = {}
+        self._gammas: list[Gamma] = []
+
+    def add(self, row: Parameter, histogram: Histogram) -> None:
+        """One more tensor: its values by its own mean and σ, and its sums if it is a matrix of a layer."""
+        mean, std, _, _ = moments(histogram)
+        if mean is not None and std:
+            ends = histogram.counts.cumsum()
+            below = np.searchsorted(histogram.values, mean + _EDGES * std)
+            reached = np.concatenate([[0], ends])[below]
+            reached[0], reached[-1] = 0, ends[-1]  # what lies beyond 1,000 σ belongs to the last bins
+            known = self._counts.setdefault(row.component.value, np.zeros(_N_BINS, np.int64))
+            known += np.diff(reached)
+        is_scale = row.component is Component.NORM and row.role == "weight" and row.layer is not None
+        if is_scale and histogram.n_finite and len(self._gammas) < _MOST_GAMMAS:
+            five = tuple(value for _, value in quantiles(histogram, (0.0, 0.25, 0.5, 0.75, 1.0)))
+            self._gammas.append(Gamma(template_of(row.tensor.name), row.layer or 0, five))
+        if row.layer is not None and len(row.tensor.shape) > 1 and histogram.sums is not None:
+            key = (row.component.value, row.part, row.tower, row.layer)
+            before = self._cells.get(key)
+            self._cells[key] = histogram.sums if before is None else before.plus(histogram.sums)
+
+    def result(self) -> Pictures:
+        """All of it, components and parts in reading order."""
+        order = sorted(self._counts, key=lambda name: reading_order(("component",), (name,)))
+        cells = sorted(self._cells, key=lambda key: reading_order(("component", "part", "tower", "layer"), key))
+        counts = {name: self._counts[name].tolist() for name in order}
+        return Pictures(
+            counts, tuple(Cell(*key, sums=self._cells[key]) for key in cells), self.measure, tuple(self._gammas)
+        )
+
+
+def charts(model: str, pictures: Pictures) -> tuple[Chart, ...]:
+    """The figures of one model; only those that have something to show."""
+    found = []
+    if pictures.counts:
+        found.append(_distributions(model, pictures))
+    if pictures.cells:
+        found.append(_map(model, pictures))
+    templates = dict.fromkeys(gamma.template for gamma in pictures.gammas)
+    found += [_gammas(template, pictures) for template in list(templates)[:_MOST_CHARTS]]
+    return tuple(found)
+
+
+def data(pictures: Pictures) -> dict[str, Any]:
+    """The numbers of the figures."""
+    measure = MAPS[pictures.measure]
+    return {
+        "in_sigma": {"edges": [float(x) for x in _EDGES], "counts": pictures.counts},
+        "map": {
+            "stat": pictures.measure,
+            "cells": [
+                {**dict(zip(c._fields[:4], c[:4], strict=True)), "value": measure(c.sums)} for c in pictures.cells
+            ],
+        },
+        "gammas": [gamma._asdict() for gamma in pictures.gammas],
+    }
+
+
+def _distributions(model: str, pictures: Pictures) -> Chart:
+    widths = [float(x) for x in np.diff(_EDGES)]
+    series = []
+    for name, counts in pictures.counts.items():
+        n = sum(counts)
+        densities = tuple(count / n / width if count else None for count, width in zip(counts, widths, strict=True))
+        series.append(Series(name, Text("{what}", {"what": Value(name, Unit.WORD)}), densities))
+    return Chart(
+        "distribution",
+        Text("How the weights of {model} are distributed", {"model": Value(model, Unit.NAME)}),
+        ChartKind.DISTRIBUTION,
+        (),
+        tuple(series),
+        Text("density; grey: a normal distribution"),
+        Unit.REAL,
+        x=_CENTERS,
+        x_title=Text("distance from the mean of the tensor, in its σ"),
+        x_unit=Unit.REAL,
+    )
+
+
+def _map(model: str, pictures: Pictures) -> Chart:
+    layers = sorted({cell.layer for cell in pictures.cells})
+    measure = MAPS[pictures.measure]
+    values: dict[tuple[str, str, str], dict[int, float | None]] = {}
+    for cell in pictures.cells:
+        values.setdefault((cell.component, cell.part, cell.tower), {})[cell.layer] = measure(cell.sums)
+    one_tower = len({cell.tower for cell in pictures.cells}) == 1
+    series = tuple(
+        Series(
+            component, _row_title(component, part, None if one_tower else tower), tuple(found.get(k) for k in layers)
+        )
+        for (component, part, tower), found in values.items()
+    )
+    return Chart(
+        "map",
+        Text(
+            "{stat} of the matrices of {model}",
+            {"stat": Value(pictures.measure, Unit.WORD), "model": Value(model, Unit.NAME)},
+        ),
+        ChartKind.MAP,
+        tuple(str(layer) for layer in layers),
+        series,
+        Text("by part and layer"),
+        Unit.REAL,
+        x_title=Text("layer"),
+    )
+
+
+def _gammas(template: str, pictures: Pictures) -> Chart:
+    rows = sorted((gamma for gamma in pictures.gammas if gamma.template == template), key=lambda gamma: gamma.layer)
+    titles = (Text("least"), Text("quarter"), Text("median"), Text("three quarters"), Text("greatest"))
+    series = tuple(Series("norm", title, tuple(row.five[k] for row in rows)) for k, title in enumerate(titles))
+    return Chart(
+        "gamma-" + "-".join(word for word in template.split(".") if word.isidentifier()),
+        Text("γ of {name}", {"name": Value(template, Unit.NAME)}),
+        ChartKind.RANGE,
+        tuple(str(row.layer) for row in rows),
+        series,
+        Text("from the least to the greatest; thick: the middle half; dot: the median"),
+        Unit.REAL,
+        x_title=Text("layer"),
+    )
+
+
+def _row_title(component: str, part: str, tower: str | None) -> Text:
+    values = {"component": Value(component, Unit.WORD), "part": Value(part, Unit.WORD)}
+    if tower is None:
+        return Text("{component} · {part}", values)
+    return Text("{tower} · {component} · {part}", {**values, "tower": Value(tower, Unit.WORD)})
