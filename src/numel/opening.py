@@ -77,8 +77,10 @@ def open_values(name: str, source: Source) -> Callable[[str], ValueFile]:
     Raises MissingValuesError for a source that only knows shapes.
     """
     if source.format != "safetensors" or source.kind not in ("file", "folder"):
-        message = f"{visible(name, 100)}: the question needs the weights, and a {source.kind} only says their shapes"
-        raise MissingValuesError(message, hint="give the safetensors file or the folder that holds them")
+        message = Sentence(
+            "{model}: the question needs the weights, and only their shapes are known", model=visible(name, 100)
+        )
+        raise MissingValuesError(message, hint=Sentence("give the safetensors file or the folder that holds them"))
     from .sources.local import find
 
     return find(os.path.expanduser(source.location)).open

@@ -151,7 +151,7 @@ def file_of(folder, **tensors):
 @pytest.mark.parametrize(
     ("words", "said", "code"),
     [
-        (["gpt2"], "the question needs the weights, and a preset only says their shapes", 4),
+        (["gpt2"], "the question needs the weights, and only their shapes are known", 4),
         (["FILE", "--by", "colour"], "cannot group by 'colour'", 2),
         (["FILE", "--sort", "size"], "cannot sort by 'size'", 2),
         (["FILE", "--top", "0"], "--top 0: it must be 1 or more", 2),

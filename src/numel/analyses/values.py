@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.groups import KEYS, reading_order
-from ..errors import UsageError
+from ..core.visible import visible
+from ..errors import Sentence, UsageError
 from ..statistics import Statistics, scan
 from ..statistics.histogram import Merging
 from ..statistics.scan import Reading, unread
@@ -104,7 +105,7 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelVa
     """The distributions of each model. Raises UsageError for what cannot be asked, and what a scan raises."""
     _check(options)
     rows = [_chosen(table, options.match) for table in models]
-    total = sum(row.tensor.nbytes for each in rows for row in each)
+    total = sum(row.tensor.nbytes or 0 for each in rows for row in each)
     found, n_before = [], 0
     for table, chosen, open_shard in zip(models, rows, options.opened, strict=True):
         packed = {tensor.name: tensor.dtype.name for tensor in unread(row.tensor for row in chosen)}
@@ -116,7 +117,7 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelVa
         shown = _arranged(groups, options)
         unknown = tuple(sorted(set(packed.values())))
         found.append(ModelValues(table, names, shown, whole, len(groups), len(packed), unknown, drawing.result()))
-        n_before += sum(row.tensor.nbytes for row in chosen)
+        n_before += sum(row.tensor.nbytes or 0 for row in chosen)
     return tuple(found)
 
 
@@ -137,14 +138,14 @@ def _check(options: Options) -> None:
     """Raises UsageError for what cannot be asked."""
     for key in _keys(options.by):
         if key not in KEYS:
-            message = f"cannot group by {key!r}"
-            raise UsageError(message, hint=f"there is {', '.join(KEYS)}")
+            message = Sentence("cannot group by '{key}'", key=key)
+            raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(KEYS)))
     if options.sort is not None and options.sort not in SORTS:
-        message = f"cannot sort by {options.sort!r}"
-        raise UsageError(message, hint=f"there is {', '.join(SORTS)}")
+        message = Sentence("cannot sort by '{key}'", key=options.sort)
+        raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(SORTS)))
     for name, number in (("--top", options.top), ("--threads", options.threads)):
         if number is not None and number < 1:
-            message = f"{name} {number}: it must be 1 or more"
+            message = Sentence("{option}: it must be 1 or more", option=f"{name} {number}")
             raise UsageError(message)
 
 
@@ -159,8 +160,8 @@ def _chosen(table: ParameterTable, match: str | None) -> list[Parameter]:
 
     rows = [row for row in table.rows if row.excluded is None and (not match or fnmatchcase(row.tensor.name, match))]
     if not rows:
-        message = f"no parameter's name matches {match}" if match else f"{table.name} has no parameters"
-        raise UsageError(message, hint="numel values MODEL --by tensor lists them")
+        message = Sentence("no parameter's name matches {glob}", glob=visible(match or "*", 100))
+        raise UsageError(message, hint=Sentence("numel MODEL --by tensor lists them"))
     return sorted(rows, key=lambda row: (row.tensor.shard or "", row.tensor.offset or 0))
 
 

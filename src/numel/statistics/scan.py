@@ -12,9 +12,9 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.visible import visible, visible_path
-from ..errors import CorruptFileError, MissingValuesError, SourceError
+from ..errors import CorruptFileError, MissingValuesError, Sentence, SourceError
 from ..kernels import WORK_NBYTES, kernels
-from .tally import SMALL, Piece, Tally, count_piece, is_counted, pivot_of
+from .tally import SMALL, Piece, Tally, count_piece, is_counted, nbytes_of, pivot_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -57,7 +57,7 @@ def scan(
     reading = reading or Reading()
     wanted = list(tensors)
     n_threads = reading.threads or min(len(os.sched_getaffinity(0)), MAX_THREADS)
-    if sum(tensor.nbytes for tensor in wanted) < _FEW_NBYTES:
+    if sum(nbytes_of(tensor) for tensor in wanted) < _FEW_NBYTES:
         n_threads = 1
     tasks = _tasks(wanted, open_shard, reading.piece_nbytes)
     done = _in_turn(tasks) if n_threads == 1 else _in_threads(tasks, n_threads)
@@ -82,11 +82,12 @@ def _tasks(tensors: Iterable[TensorInfo], open_shard: Callable[[str], ValueFile]
     file: ValueFile | None = None
     for tensor in tensors:
         if tensor.shard is None or tensor.offset is None:
-            message = f"the values of {visible(tensor.name, _MAX_SHOWN)} are not known, only its shape"
-            raise MissingValuesError(message, hint="give the file or the folder that holds the weights")
+            name = visible(tensor.name, _MAX_SHOWN)
+            message = Sentence("the values of {name} are not known, only its shape", name=name)
+            raise MissingValuesError(message, hint=Sentence("give the safetensors file or the folder that holds them"))
         if file is None or tensor.shard != shard:
             shard, file = tensor.shard, open_shard(tensor.shard)
-        if tensor.offset + tensor.nbytes > file.size:
+        if tensor.offset + nbytes_of(tensor) > file.size:
             _refuse_cut(file, tensor.offset)
         tally = Tally(tensor, pivot_of(tensor, file))
         pieces = list(_cut(tally, piece_nbytes))
@@ -97,14 +98,14 @@ def _tasks(tensors: Iterable[TensorInfo], open_shard: Callable[[str], ValueFile]
 def _cut(tally: Tally, piece_nbytes: int) -> Iterator[Piece]:
     """The pieces of a tensor: whole blocks of the kernels' grid, wherever it is cut."""
     tensor = tally.tensor
-    start, end = tensor.offset or 0, (tensor.offset or 0) + tensor.nbytes
+    nbytes = nbytes_of(tensor)
+    start, end = tensor.offset or 0, (tensor.offset or 0) + nbytes
     step = max(piece_nbytes // tally.grid_nbytes, 1) * tally.grid_nbytes
-    if tensor.nbytes <= max(step, SMALL):
-        yield Piece(tensor.dtype.name, start, tensor.nbytes, tensor.numel, tally.pivot)
+    if nbytes <= max(step, SMALL):
+        yield Piece(tensor.dtype.name, start, nbytes, tensor.numel, tally.pivot)
         return
     for offset in range(start, end, step):
-        nbytes = min(step, end - offset)
-        yield Piece(tensor.dtype.name, offset, nbytes, None, tally.pivot)
+        yield Piece(tensor.dtype.name, offset, min(step, end - offset), None, tally.pivot)
 
 
 def _in_turn(tasks: Iterable[_Task]) -> Iterator[tuple[_Task, Counted]]:
@@ -149,16 +150,17 @@ def _count(task: _Task, work: bytearray) -> Counted:
     try:
         counted, n_read = count_piece(kernels(), task.file, task.piece, work)
     except OSError as error:
-        message = f"cannot be read: {(error.strerror or str(error)).lower()}"
+        message = Sentence("cannot be read: {why}", why=(error.strerror or str(error)).lower())
         raise SourceError(message, path=visible_path(task.file.name, _MAX_SHOWN)) from error
     if n_read < task.piece.nbytes:
         _refuse_cut(task.file, task.piece.offset + n_read)
     if task.file.identity() != before or before != task.file.first_identity:
-        message = "changed while it was read"
-        raise CorruptFileError(message, path=visible_path(task.file.name, _MAX_SHOWN), hint="run it again")
+        message = Sentence("changed while it was read")
+        raise CorruptFileError(message, path=visible_path(task.file.name, _MAX_SHOWN), hint=Sentence("run it again"))
     return counted
 
 
 def _refuse_cut(file: ValueFile, offset: int) -> None:
-    message = "was cut short: the values go on where the file ends"
-    raise CorruptFileError(message, path=visible_path(file.name, _MAX_SHOWN), hint="download it again", offset=offset)
+    message = Sentence("was cut short: the values go on where the file ends")
+    hint = Sentence("download it again")
+    raise CorruptFileError(message, path=visible_path(file.name, _MAX_SHOWN), hint=hint, offset=offset)

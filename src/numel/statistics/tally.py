@@ -61,13 +61,18 @@ def is_counted(dtype: DType) -> bool:
     return dtype.name in ONE_BYTE or dtype.name in TWO_BYTES or dtype.name in _WIDE or dtype.name == "F32"
 
 
+def nbytes_of(tensor: TensorInfo) -> int:
+    """Its bytes in the file; 0 where nobody says which type it has, which is_counted rules out."""
+    return tensor.nbytes or 0
+
+
 def pivot_of(tensor: TensorInfo, file: ValueFile) -> float:
     """The value about which powers are summed: 0, or one of the first values where those are far from 0.
 
     Sums about 0 lose what a small spread around a large mean is made of; that of norms is.
     """
     dtype = tensor.dtype.name
-    if tensor.nbytes <= SMALL or (dtype != "F32" and dtype not in _WIDE):
+    if nbytes_of(tensor) <= SMALL or (dtype != "F32" and dtype not in _WIDE):
         return 0.0
     kind = np.float32 if dtype == "F32" else _WIDE[dtype]
     first = np.frombuffer(file.read(tensor.offset or 0, _N_HEAD * np.dtype(kind).itemsize), kind)

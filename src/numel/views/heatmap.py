@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import asinh
 from typing import TYPE_CHECKING
 
+from ..core.report import Unit
 from ..palette import text_on
 from ..units import format_value
 from .labels import LINE_HEIGHT, width
@@ -44,7 +45,7 @@ def paint(sheet: Sheet) -> None:
         for column, value in enumerate(series.values):
             color = _NONE if value is None else _shade((_bent(value) - low) / ((high - low) or 1))
             ax.bar(column, 1, bottom=row - 0.5, width=1, color=color, edgecolor="#fefefe", linewidth=0.6)
-            text = "" if value is None else _short(value, sheet.translate.lang)
+            text = "" if value is None else _short(value, chart.y_unit, sheet.translate.lang)
             if width(text, SMALL) + 2 <= room:
                 sheet.write(column, row, text, ha="center", va="center", fontsize=SMALL, color=text_on(color))
     names = [_name(chart, sheet.translate, k) for k in range(len(chart.series))]
@@ -73,10 +74,10 @@ def _shade(share: float) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def _short(value: float, lang: str) -> str:
+def _short(value: float, unit: Unit, lang: str) -> str:
     """Three characters or four: a cell is small."""
-    from ..core.report import Unit
-
+    if unit is not Unit.REAL:
+        return format_value(value, unit, lang)
     size = abs(value)
     digits = 0 if size >= 10 else 1 if size >= 1 else 2
     return format_value(round(value, digits) + 0.0 if size >= 0.01 else float(f"{value:.1g}"), Unit.REAL, lang)
