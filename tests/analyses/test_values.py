@@ -133,6 +133,24 @@ def test_the_figures_hold_what_the_tensors_hold(minilm, weights, by_tensor):
     assert list(last["five"]) == expected.tolist()
 
 
+def test_channels_that_stand_out_are_found(tmp_path, capsys):
+    rng = np.random.default_rng(3)
+    planted = rng.standard_normal((64, 48)).astype(np.float32)
+    planted[:, 7] *= 40
+    planted[11] *= 1000
+    path = file_of(tmp_path, planted=planted, even=np.ones((8, 8), np.float16), flat=np.ones(9, np.float32))
+    assert main(["values", path, "--channels", "--top", "2", "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["models"][0]["channels"]
+    size = np.abs(planted.astype(np.float64))
+    assert (first["tensor"], first["axis"], first["channel"]) == ("planted", "row", 11)
+    assert first["absmax"] == size[11].max()
+    assert first["factor"] == pytest.approx(size[11].max() / np.median(size.max(axis=1)), rel=1e-12)
+    assert (second["axis"], second["channel"]) == ("column", 7)
+    assert second["l2"] == pytest.approx(np.linalg.norm(planted[:, 7].astype(np.float64)), rel=1e-12)
+    assert main(["values", path, "--channels"]) == 0
+    assert "Channels that stand out" in capsys.readouterr().out
+
+
 @needs_minilm
 def test_the_figure_is_drawn(minilm, tmp_path):
     assert main(["values", str(minilm), "--sort", "std", "--save", str(tmp_path / "dist.svg")]) == 0

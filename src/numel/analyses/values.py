@@ -8,6 +8,7 @@ from ..core.groups import KEYS, reading_order
 from ..core.visible import visible
 from ..errors import Sentence, UsageError
 from ..statistics import Statistics, scan
+from ..statistics.channels import outliers
 from ..statistics.histogram import Merging
 from ..statistics.scan import Reading, unread
 from ..statistics.summary import moments
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
     from ..core.parameters import Parameter, ParameterTable
     from ..core.report import Report
     from ..statistics import Histogram
+    from ..statistics.channels import Channel
 
 TAKES_VALUES = True
+_MOST_CHANNELS = 20
 
 
 class Options(NamedTuple):
     """`by`: keys of core.groups.KEYS, comma-separated. `match`: only tensors of that name (with * and ?).
 
-    `sort`: a statistic, the largest first; `top`: so many groups. `threads`: None is one per processor. `opened` and
+    `sort`: a statistic, the largest first; `top`: so many groups. `channels`: rows and columns too.
+    `threads`: None is one per processor. `opened` and
     `progress` come from the api: what opens the shards of each model, and what hears how far it is.
     """
 
@@ -37,6 +41,7 @@ class Options(NamedTuple):
     match: str | None = None
     sort: str | None = None
     top: int | None = None
+    channels: bool = False
     threads: int | None = None
     opened: tuple[Callable[[str], ValueFile], ...] = ()
     progress: Callable[[int, int], None] | None = None
@@ -70,6 +75,7 @@ class ModelValues(NamedTuple):
     n_unread: int
     unread: tuple[str, ...] = ()
     pictures: Pictures | None = None
+    channels: tuple[Channel, ...] | None = None
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -78,6 +84,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--match", metavar="GLOB", help="only the tensors of that name, such as '*.mlp.*'")
     parser.add_argument("--sort", metavar="STAT", help=f"the largest first: {', '.join(SORTS)}")
     parser.add_argument("--top", type=int, metavar="N", help="only the first N groups")
+    parser.add_argument("--channels", action="store_true", help="the rows and columns of matrices that stand out")
     parser.add_argument("--threads", type=int, metavar="N", help="read in N threads; one per processor otherwise")
 
 
@@ -115,8 +122,14 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelVa
         drawing = Drawing(options.sort)
         names, groups, whole = _values(table, readable, options, _drawn(readable, histograms, drawing))
         shown = _arranged(groups, options)
+        channels = None
+        if options.channels:
+            most = options.top or _MOST_CHANNELS
+            channels = tuple(outliers((row.tensor for row in readable), open_shard, most=most))
         unknown = tuple(sorted(set(packed.values())))
-        found.append(ModelValues(table, names, shown, whole, len(groups), len(packed), unknown, drawing.result()))
+        found.append(
+            ModelValues(table, names, shown, whole, len(groups), len(packed), unknown, drawing.result(), channels)
+        )
         n_before += sum(row.tensor.nbytes or 0 for row in chosen)
     return tuple(found)
 

@@ -30,6 +30,15 @@ _OPTIONAL = {  # shown where any group has one
     "n_not_finite": Column("n_not_finite", Text("NaN, ±∞"), Unit.COUNT),
     "entropy": Column("entropy", Text("entropy (bits)"), Unit.REAL),
 }
+_CHANNELS = (
+    Column("tensor", Text("tensor"), Unit.NAME),
+    Column("axis", Text("axis"), Unit.WORD),
+    Column("channel", Text("number"), Unit.INDEX),
+    Column("absmax", Text("largest |x|"), Unit.REAL),
+    Column("l2", Text("L2 norm"), Unit.REAL),
+    Column("factor", Text("against the median"), Unit.FACTOR),
+)
+_AXES = {"row": Text("row"), "column": Text("column")}
 _RECORDS = (
     *(Column(c.key, c.title, c.unit) for c in _MOMENTS[:5]),
     *(Column(f"q{q:g}", Text("{q}", {"q": Value(q, Unit.REAL)}), Unit.REAL) for q in QUANTILES),
@@ -73,6 +82,8 @@ def _model_data(model: ModelValues) -> dict[str, Any]:
     found = {**describe.model_data(model.table), "groups": _data(model), "stats": _stats(model.whole)}
     if model.pictures is not None:
         found |= values_figures.data(model.pictures)
+    if model.channels is not None:
+        found["channels"] = [channel._asdict() for channel in model.channels]
     return found
 
 
@@ -98,6 +109,9 @@ def _tables(model: ModelValues) -> tuple[Block, ...]:
     if len(model.groups) < model.n_groups:
         values = {"shown": Value(len(model.groups), Unit.COUNT), "all": Value(model.n_groups, Unit.COUNT)}
         blocks += (Note(Text("{shown} of {all} groups are shown; the last line is of all", values)),)
+    if model.channels is not None:
+        rows = tuple((c.tensor, _AXES[c.axis], *c[2:]) for c in model.channels)
+        blocks += (Table(Text("Channels that stand out"), _CHANNELS, rows, key="channels"),)
     return blocks
 
 

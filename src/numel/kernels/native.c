@@ -6,7 +6,8 @@
  * the compiler must not fuse a multiplication and an addition (-ffp-contract=off).
  *
  * Why four tables: two equal patterns behind each other wait for the same counter, which slows one table down sevenfold on
- * pruned or ternary weights. They are 64 bytes apart in the cache, or equal patterns would meet in the same set.
+ * pruned or ternary weights. They are 64 bytes apart in the cache, or equal patterns would meet in the same set. Where a
+ * sample shows no repeats, all four are one.
  */
 #define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
@@ -88,8 +89,21 @@ static inline uint64_t load64(const uint8_t *p) {
         t3[(uint16_t)((w) >> 48)]++;   \
     } while (0)
 
+#define SAMPLE 4096 /* bytes */
+
+/* Whether equal patterns stand near each other, so that one table would wait for its own counters. */
+static int has_repeats(const uint8_t *p, int64_t nbytes) {
+    uint16_t v[SAMPLE / 2];
+    int n = (int)((nbytes < SAMPLE ? nbytes : SAMPLE) / 2), found = 0;
+    memcpy(v, p, 2 * (size_t)n);
+    for (int apart = 1; apart <= 4; apart++)
+        for (int i = 0; i + apart < n; i++) found += v[i] == v[i + apart];
+    return found > n / 16;
+}
+
 static void count16(const uint8_t *p, int64_t nbytes, uint32_t *tables) {
-    uint32_t *t0 = tables, *t1 = tables + TABLE, *t2 = tables + 2 * TABLE, *t3 = tables + 3 * TABLE;
+    int step = has_repeats(p, nbytes) ? TABLE : 0; /* one table stays in the nearest cache: float16 counts twice as fast */
+    uint32_t *t0 = tables, *t1 = tables + step, *t2 = tables + 2 * step, *t3 = tables + 3 * step;
     const uint8_t *end = p + (nbytes & ~(int64_t)63);
     for (; p < end; p += 64) {
         uint64_t w[8];

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -48,6 +47,8 @@ class Histogram(NamedTuple):
 
     def digest(self) -> str:
         """The same for the same content, however it was read: SHA-256 in hexadecimal digits."""
+        from hashlib import sha256  # loads OpenSSL, 5 ms
+
         rest = repr(self[2:]).encode()
         return sha256(self.values.tobytes() + self.counts.tobytes() + rest).hexdigest()
 

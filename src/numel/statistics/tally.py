@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..kernels import Kernels
 
 SMALL = 1 << 18  # bytes: up to here sorting beats a table of a million bins, and says every value
-_WIDE = {"F64": np.float64, "I32": np.int32, "U32": np.uint32, "I64": np.int64, "U64": np.uint64}
+WIDE = {"F64": np.float64, "I32": np.int32, "U32": np.uint32, "I64": np.int64, "U64": np.uint64}
 _WIDE_SHIFT = 44  # of float64: 8 bits of the fraction stay
 _N_HEAD = 4096  # elements that the pivot is taken from
 _N_SUMS = 7
@@ -58,7 +58,7 @@ class Counted(NamedTuple):
 
 def is_counted(dtype: DType) -> bool:
     """Whether values of this type can be read: packed formats of six bits and complex numbers cannot."""
-    return dtype.name in ONE_BYTE or dtype.name in TWO_BYTES or dtype.name in _WIDE or dtype.name == "F32"
+    return dtype.name in ONE_BYTE or dtype.name in TWO_BYTES or dtype.name in WIDE or dtype.name == "F32"
 
 
 def nbytes_of(tensor: TensorInfo) -> int:
@@ -72,9 +72,9 @@ def pivot_of(tensor: TensorInfo, file: ValueFile) -> float:
     Sums about 0 lose what a small spread around a large mean is made of; that of norms is.
     """
     dtype = tensor.dtype.name
-    if nbytes_of(tensor) <= SMALL or (dtype != "F32" and dtype not in _WIDE):
+    if nbytes_of(tensor) <= SMALL or (dtype != "F32" and dtype not in WIDE):
         return 0.0
-    kind = np.float32 if dtype == "F32" else _WIDE[dtype]
+    kind = np.float32 if dtype == "F32" else WIDE[dtype]
     first = np.frombuffer(file.read(tensor.offset or 0, _N_HEAD * np.dtype(kind).itemsize), kind)
     head = np.sort(widened(first[np.isfinite(first)]))
     if not len(head):
@@ -94,7 +94,7 @@ def count_piece(kernels: Kernels, file: ValueFile, piece: Piece, work: bytearray
         counts = np.zeros(256 if itemsize == 1 else 65536, np.uint64)
         n_read = kernels.count(source, offset, piece.nbytes, itemsize, work, counts)
         return Counted(None, counts.view(np.int64), []), n_read
-    kind = np.float32 if piece.dtype == "F32" else _WIDE[piece.dtype]
+    kind = np.float32 if piece.dtype == "F32" else WIDE[piece.dtype]
     if piece.numel is not None and piece.nbytes <= SMALL:
         return _distinct(np.frombuffer(file.read(piece.offset, piece.nbytes), kind)), piece.nbytes
     if piece.dtype == "F32":

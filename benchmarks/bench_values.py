@@ -1,0 +1,171 @@
+"""How fast are values counted, beside reading memory, and what does a checkpoint cost as a whole process, beside torch?
+
+    python benchmarks/bench_values.py [--runs 5] [--mib 256] [--kernels] [--files]
+
+The kernels run on one thread, in turns with a sum over the same bytes (`numpy.add.reduce` of uint64), and the ratios are
+taken pair by pair, of CPU seconds. The files have four tensors of normal values; the peer reads them with safetensors and
+computes mean, standard deviation, least, greatest and five quantiles of each: torch.quantile where it takes the tensor, a
+sort where it is too large for it. numel computes all that it prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TORCH = """
+import sys, torch
+from safetensors import safe_open
+torch.set_num_threads(1)
+q = torch.tensor([0.01, 0.25, 0.5, 0.75, 0.99])
+with safe_open(sys.argv[1], framework="pt") as file:
+    for name in file.keys():
+        x = file.get_tensor(name).float().flatten()
+        found = [x.mean(), x.std(), x.min(), x.max()]
+        if x.numel() <= 1 << 24:
+            found += list(torch.quantile(x, q))
+        else:
+            x = x.sort().values
+            found += [x[round(float(p) * (len(x) - 1))] for p in q]
+        print(name, [float(value) for value in found])
+"""
+MIB = 1 << 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=5, help="how often each is run (default 5)")
+    parser.add_argument("--mib", type=int, default=256, help="size of the data (default 256 MiB)")
+    parser.add_argument("--kernels", action="store_true", help="only the kernels")
+    parser.add_argument("--files", action="store_true", help="only the files")
+    parser.add_argument("--write", nargs=2, metavar=("DTYPE", "FILE"), help="only write a checkpoint")
+    options = parser.parse_args()
+    if options.write:
+        _write(options.write[0], Path(options.write[1]), options.mib)
+        return
+    if options.kernels or not options.files:
+        _kernels(options.mib, options.runs)
+    if options.files or not options.kernels:
+        _files(options.mib, options.runs)
+
+
+def _kernels(mib: int, runs: int) -> None:
+    """In this process: nothing here is measured for its memory."""
+    import numpy as np
+
+    from numel.kernels import WORK_NBYTES, kernels
+
+    found, work = kernels(), bytearray(WORK_NBYTES)
+    counts = np.zeros(65536, np.uint64)
+    print(f"kernels: {found.LEVEL}; {mib} MiB each, one thread\n")
+    print("| data | GB/s, median | share of reading memory, median (least) | of the speed on normal data |")
+    print("|---|--:|--:|--:|")
+    normal: dict[str, float] = {}
+    for kind, name, data in _samples(mib * MIB):
+        words, view = data.view(np.uint64), memoryview(data).cast("B")  # type: ignore[arg-type]
+        sums = np.zeros((len(view) // (4 << 18) + 1, 7))
+        itemsize = {"8 bit": 1, "16 bit": 2}.get(kind)
+
+        def count(view: memoryview = view, itemsize: int | None = itemsize, sums: object = sums) -> None:
+            if itemsize is None:
+                found.sum_f32(view, 0, len(view), 0.0, work, sums)
+            else:
+                found.count(view, 0, len(view), itemsize, work, counts)
+
+        rates, shares = _pairs(count, words.sum, len(view), runs)
+        normal.setdefault(kind, statistics.median(rates))
+        print(
+            f"| {kind}: {name} | {statistics.median(rates) / 1e9:.2f} | {statistics.median(shares):.0%} "
+            f"({min(shares):.0%}) | {statistics.median(rates) / normal[kind]:.2f} |"
+        )
+
+
+def _pairs(
+    ours: Callable[[], object], reading: Callable[[], object], nbytes: int, runs: int
+) -> tuple[list[float], list[float]]:
+    """Bytes per CPU second of ours, and as a share of reading, pair by pair."""
+    rates, shares = [], []
+    for turn in range(runs + 1):
+        a, b = _cpu(ours), _cpu(reading)
+        if turn:
+            rates.append(nbytes / a)
+            shares.append(b / a)
+    return rates, shares
+
+
+def _cpu(call: Callable[[], object]) -> float:
+    begin = time.thread_time()
+    call()
+    return time.thread_time() - begin
+
+
+def _samples(nbytes: int) -> list[tuple[str, str, object]]:
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    floats = rng.standard_normal(nbytes // 4, dtype=np.float32) * np.float32(0.02)
+    half = np.concatenate([floats, floats])
+    bf16 = (half.view(np.uint32) >> 16).astype(np.uint16)
+    zeros = np.zeros_like(bf16)
+    kept = rng.random(len(bf16), dtype=np.float32)
+    return [
+        ("16 bit", "bfloat16, normal", bf16),
+        ("16 bit", "float16, normal", half.astype(np.float16).view(np.uint16)),
+        ("16 bit", "all zero", zeros),
+        ("16 bit", "half of it zero", np.where(kept < 0.5, zeros, bf16)),
+        ("16 bit", "nine in ten zero", np.where(kept < 0.9, zeros, bf16)),
+        ("16 bit", "±1", np.where(kept < 0.5, np.uint16(0x3F80), np.uint16(0xBF80))),
+        ("16 bit", "random bits", rng.integers(0, 65536, len(bf16), dtype=np.uint16)),
+        ("8 bit", "normal", np.clip(np.rint(half * 1000), -127, 127).astype(np.int8).repeat(2)),
+        ("F32", "normal, with its sums", floats),
+    ]
+
+
+def _files(mib: int, runs: int) -> None:
+    numel = measure.installed(sys.executable)
+    with tempfile.TemporaryDirectory() as folder:
+        for dtype in ("BF16", "F32"):
+            path = str(Path(folder) / f"{dtype}.safetensors")
+            # in a process of its own: what this one has held would count as the least peak of every child
+            measure.run([sys.executable, __file__, "--mib", str(mib), "--write", dtype, path])
+            commands = {
+                "`numel values`": [*numel, "values", path, "--json", "--threads", "1"],
+                "torch: mean, std, min, max, 5 quantiles": [sys.executable, "-c", TORCH, path],
+            }
+            measured = measure.alternate(commands, n_runs=runs, env=measure.as_installed(folder))
+            print(f"\n{dtype}, {mib} MiB in four tensors, one thread\n")
+            print(measure.table(list(measured.values()), list(measured.values())[-1]))
+
+
+def _write(dtype: str, path: Path, mib: int) -> None:
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    size = {"BF16": 2, "F32": 4}[dtype]
+    each = mib * MIB // 4
+    names = [f"model.layers.{layer}.mlp.up_proj.weight" for layer in range(4)]
+    header = {
+        name: {"dtype": dtype, "shape": [each // size], "data_offsets": [k * each, (k + 1) * each]}
+        for k, name in enumerate(names)
+    }
+    head = json.dumps(header).encode()
+    with path.open("wb") as out:
+        out.write(len(head).to_bytes(8, "little") + head)
+        for _ in names:
+            values = rng.standard_normal(each // size, dtype=np.float32) * np.float32(0.02)
+            out.write((values.view(np.uint32) >> 16).astype(np.uint16).tobytes() if size == 2 else values.tobytes())
+
+
+if __name__ == "__main__":
+    main()
