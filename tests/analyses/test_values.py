@@ -252,3 +252,17 @@ def test_an_interrupt_ends_it_within_two_seconds(tmp_path):
     assert time.monotonic() - before < 2
     assert started.returncode == 130
     assert "Traceback" not in err
+
+
+@needs_minilm
+def test_exact_quantiles_are_numpys(minilm, weights):
+    from numel.statistics.summary import QUANTILES
+
+    words = {"match": "*output.dense.weight", "exact": True}
+    (model,) = numel.inspect(minilm).report("values", by="layer", **words).data["models"]
+    for group in model["groups"]:
+        names = [
+            n for n in weights if n.startswith(f"encoder.layer.{group['layer']}.") and n.endswith("output.dense.weight")
+        ]
+        values = np.concatenate([weights[name].ravel() for name in names]).astype(np.float64)
+        assert list(group["stats"]["quantiles"].values()) == np.quantile(values, QUANTILES).tolist()

@@ -11,7 +11,8 @@ from ..statistics import Statistics, scan
 from ..statistics.channels import outliers
 from ..statistics.histogram import Merging
 from ..statistics.scan import Reading, unread
-from ..statistics.summary import moments
+from ..statistics.second_pass import SecondPass
+from ..statistics.summary import QUANTILES, moments
 from . import values_report
 from .values_figures import Drawing, Pictures
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..core.bytes import ValueFile
     from ..core.parameters import Parameter, ParameterTable
     from ..core.report import Report
+    from ..core.tensors import TensorInfo
     from ..statistics import Histogram
     from ..statistics.channels import Channel
 
@@ -32,7 +34,8 @@ _MOST_CHANNELS = 20
 class Options(NamedTuple):
     """`by`: keys of core.groups.KEYS, comma-separated. `match`: only tensors of that name (with * and ?).
 
-    `sort`: a statistic, the largest first; `top`: so many groups. `channels`: rows and columns too.
+    `sort`: a statistic, the largest first; `top`: so many groups. `channels`: rows and columns too. `exact`: wide types are
+    read again for the last bit of their quantiles.
     `threads`: None is one per processor. `opened` and
     `progress` come from the api: what opens the shards of each model, and what hears how far it is.
     """
@@ -42,6 +45,7 @@ class Options(NamedTuple):
     sort: str | None = None
     top: int | None = None
     channels: bool = False
+    exact: bool = False
     threads: int | None = None
     opened: tuple[Callable[[str], ValueFile], ...] = ()
     progress: Callable[[int, int], None] | None = None
@@ -76,6 +80,7 @@ class ModelValues(NamedTuple):
     unread: tuple[str, ...] = ()
     pictures: Pictures | None = None
     channels: tuple[Channel, ...] | None = None
+    exact: bool = False
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -85,6 +90,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--sort", metavar="STAT", help=f"the largest first: {', '.join(SORTS)}")
     parser.add_argument("--top", type=int, metavar="N", help="only the first N groups")
     parser.add_argument("--channels", action="store_true", help="the rows and columns of matrices that stand out")
+    parser.add_argument("--exact", action="store_true", help="quantiles of wide types to the last bit: read twice")
     parser.add_argument("--threads", type=int, metavar="N", help="read in N threads; one per processor otherwise")
 
 
@@ -120,7 +126,9 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelVa
         reading = Reading(options.threads, progress=_progress(options.progress, n_before, total))
         histograms = scan((row.tensor for row in readable), open_shard, reading)
         drawing = Drawing(options.sort)
-        names, groups, whole = _values(table, readable, options, _drawn(readable, histograms, drawing))
+        names, groups, whole = _values(
+            table, readable, options, _drawn(readable, histograms, drawing), open_shard if options.exact else None
+        )
         shown = _arranged(groups, options)
         channels = None
         if options.channels:
@@ -128,7 +136,9 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelVa
             channels = tuple(outliers((row.tensor for row in readable), open_shard, most=most))
         unknown = tuple(sorted(set(packed.values())))
         found.append(
-            ModelValues(table, names, shown, whole, len(groups), len(packed), unknown, drawing.result(), channels)
+            ModelValues(
+                table, names, shown, whole, len(groups), len(packed), unknown, drawing.result(), channels, options.exact
+            )
         )
         n_before += sum(row.tensor.nbytes or 0 for row in chosen)
     return tuple(found)
@@ -183,17 +193,20 @@ class _Group:
 
     def __init__(self) -> None:
         self.merging = Merging()
+        self.tensors: list[TensorInfo] = []
         self.n_tensors = self.outliers = self.n_weighed = 0
         self.weighted = 0.0
 
-    def add(self, histogram: Histogram) -> None:
+    def add(self, tensor: TensorInfo, histogram: Histogram) -> None:
         """One more tensor."""
+        self.tensors.append(tensor)
         _, std, kurtosis, outliers = moments(histogram)
         n_weighed = histogram.n_finite if std and kurtosis is not None else 0
         self._add(histogram, 1, outliers or 0, (kurtosis or 0.0) * n_weighed, n_weighed)
 
     def include(self, group: _Group) -> None:
         """Another group, whole."""
+        self.tensors += group.tensors
         self._add(group.merging.result(), group.n_tensors, group.outliers, group.weighted, group.n_weighed)
 
     def _add(self, histogram: Histogram, n_tensors: int, outliers: int, weighted: float, n_weighed: int) -> None:
@@ -203,14 +216,24 @@ class _Group:
         self.weighted += weighted
         self.n_weighed += n_weighed
 
-    def result(self, keys: tuple[Any, ...]) -> GroupValues:
-        """What its values come to."""
+    def result(self, keys: tuple[Any, ...], again: Callable[[str], ValueFile] | None) -> GroupValues:
+        """What its values come to; `again` opens the files for a second look at the quantiles."""
         within = self.weighted / self.n_weighed if self.n_weighed else None
-        return GroupValues(keys, self.n_tensors, Statistics.of(self.merging.result()), within, self.outliers)
+        histogram = self.merging.result()
+        found = Statistics.of(histogram)
+        if again is not None and histogram.resolution and histogram.n_finite:
+            second = SecondPass(histogram, QUANTILES)
+            second.read(self.tensors, again)
+            found = found._replace(quantiles=second.quantiles())
+        return GroupValues(keys, self.n_tensors, found, within, self.outliers)
 
 
 def _values(
-    table: ParameterTable, rows: list[Parameter], options: Options, histograms: Iterator[Histogram]
+    table: ParameterTable,
+    rows: list[Parameter],
+    options: Options,
+    histograms: Iterator[Histogram],
+    again: Callable[[str], ValueFile] | None,
 ) -> tuple[tuple[str, ...], list[GroupValues], GroupValues]:
     """The groups of one model, in reading order, and all of it."""
     getters = {name: get for key in _keys(options.by) for name, get in KEYS[key].items()}
@@ -222,13 +245,13 @@ def _values(
         keys = tuple(get(row) for get in getters.values())
         if by_tensor:  # no histogram is kept: a model has thousands of tensors
             alone = _Group()
-            alone.add(histogram)
-            done.append(alone.result(keys))
+            alone.add(row.tensor, histogram)
+            done.append(alone.result(keys, again))
             whole.include(alone)
         else:
-            groups.setdefault(keys, _Group()).add(histogram)
+            groups.setdefault(keys, _Group()).add(row.tensor, histogram)
     for keys, group in groups.items():
-        done.append(group.result(keys))
+        done.append(group.result(keys, again))
         whole.include(group)
     names = tuple(getters)
     if by_tensor:
@@ -236,7 +259,7 @@ def _values(
         done.sort(key=lambda group: order[group.keys[names.index("tensor")]])
     else:
         done.sort(key=lambda group: reading_order(names, group.keys))
-    return names, done, whole.result(())
+    return names, done, whole.result((), again)
 
 
 def _arranged(groups: list[GroupValues], options: Options) -> tuple[GroupValues, ...]:

@@ -191,7 +191,12 @@ def _assumptions(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
     coarse = max((group.statistics.resolution for m in result for group in (*m.groups, m.whole)), default=0.0)
     if coarse:
         values = {"share": Value(coarse, Unit.SMALL_SHARE)}
-        said.append(Text("quantiles and outliers of wide dtypes: from bins, off by at most {share} of a value", values))
+        if all(model.exact for model in result):
+            said.append(Text("outliers of wide dtypes: from bins, off by at most {share} of a value", values))
+        else:
+            said.append(
+                Text("quantiles and outliers of wide dtypes: from bins, off by at most {share} of a value", values)
+            )
     dtypes = {row.tensor.dtype.name for m in result for row in m.table.rows if row.excluded is None}
     if any(name.startswith(_QUANTISED) for name in dtypes):
         said.append(Text("quantised values are taken as they are stored, without their scales"))

@@ -6,13 +6,11 @@ single channel (Dettmers et al., "LLM.int8()", 2022, arXiv:2208.07339, section 4
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..kernels.twin import widened
-from .decode import ONE_BYTE, TWO_BYTES, values_of
-from .tally import WIDE
+from .decode import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -55,7 +53,7 @@ def axes_of(tensor: TensorInfo, file: ValueFile) -> tuple[Axis, Axis]:
     for start in range(0, height, step):
         n = min(step, height - start)
         offset = (tensor.offset or 0) + (tensor.dtype.nbytes(start * width) or 0)
-        size = np.abs(_decoded(tensor.dtype.name, file.read(offset, tensor.dtype.nbytes(n * width) or 0)))
+        size = np.abs(decoded(tensor.dtype.name, file.read(offset, tensor.dtype.nbytes(n * width) or 0)))
         size = np.where(np.isfinite(size), size, 0.0).reshape(n, width)
         square = size * size
         rows.absmax[start : start + n] = size.max(axis=1)
@@ -69,7 +67,7 @@ def outliers(tensors: Iterable[TensorInfo], open_shard: Callable[[str], ValueFil
     """The `most` channels of all the matrices that stand out furthest, the furthest first."""
     found: list[Channel] = []
     for tensor in tensors:
-        if len(tensor.shape) < 2 or not tensor.numel or tensor.dtype.name == "F4":
+        if len(tensor.shape) < 2 or not tensor.numel or tensor.shape[-1] % tensor.dtype.block_numel:
             continue
         for name, axis in zip(("row", "column"), axes_of(tensor, open_shard(tensor.shard or "")), strict=True):
             middle = float(np.median(axis.absmax))
@@ -78,11 +76,3 @@ def outliers(tensors: Iterable[TensorInfo], open_shard: Callable[[str], ValueFil
                 found.append(Channel(tensor.name, name, index, absmax, norm, absmax / middle if middle else None))
         found = sorted(found, key=lambda channel: -(channel.factor or 0.0))[:most]
     yield from found
-
-
-def _decoded(dtype: str, raw: bytes) -> NDArray[np.float64]:
-    if dtype in ONE_BYTE or dtype in TWO_BYTES:
-        found: NDArray[np.float64] = values_of(dtype)[np.frombuffer(raw, np.uint8 if dtype in ONE_BYTE else np.uint16)]
-        return found
-    kind: Any = np.float32 if dtype == "F32" else WIDE[dtype]
-    return widened(np.frombuffer(raw, kind))

@@ -8,7 +8,7 @@ Formats specification 1.0 (2023, 5.3.3 and 5.4.1).
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,7 @@ _FLOAT8 = {
 }
 ONE_BYTE = frozenset({"BOOL", "U8", "I8", "F8_E8M0", "F4", *_FLOAT8})
 TWO_BYTES = frozenset({"F16", "BF16", "I16", "U16"})
+WIDE = {"F64": np.float64, "I32": np.int32, "U32": np.uint32, "I64": np.int64, "U64": np.uint64}
 _F4 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 
 
@@ -34,6 +35,20 @@ def values_of(dtype: str) -> NDArray[np.float64]:
     """What each pattern of the dtype stands for: (256,) or (65536,), (16,) for F4; NaN and ±inf as such."""
     found = _values_of(dtype)
     found.setflags(write=False)
+    return found
+
+
+def decoded(dtype: str, raw: bytes) -> NDArray[np.float64]:
+    """The values one by one, in their order; F4 has two in a byte, the first in its lower half."""
+    if dtype == "F4":
+        pairs = np.frombuffer(raw, np.uint8)
+        patterns = np.stack([pairs & 15, pairs >> 4], axis=1).ravel()
+    elif dtype in ONE_BYTE or dtype in TWO_BYTES:
+        patterns = np.frombuffer(raw, np.uint8 if dtype in ONE_BYTE else np.uint16)
+    else:
+        kind: Any = np.float32 if dtype == "F32" else WIDE[dtype]
+        return widened(np.frombuffer(raw, kind))
+    found: NDArray[np.float64] = values_of(dtype)[patterns]
     return found
 
 

@@ -95,14 +95,20 @@ def quantiles(histogram: Histogram, at: Sequence[float]) -> tuple[tuple[float, f
     ends = histogram.counts.cumsum()
     found = []
     for q in at:
-        place = q * (histogram.n_finite - 1)  # numpy/lib/_function_base_impl.py, the method "linear"
-        below = int(place)
-        i, j = np.searchsorted(ends, [below, min(below + 1, histogram.n_finite - 1)], side="right").tolist()
-        value = between(float(histogram.values[i]), float(histogram.values[j]), place - below)
+        below, above, share = place_of(q, histogram.n_finite)
+        i, j = np.searchsorted(ends, [below, above], side="right").tolist()
+        value = between(float(histogram.values[i]), float(histogram.values[j]), share)
         if histogram.least is not None and histogram.greatest is not None:  # the middle of a bin may lie outside
             value = min(max(value, histogram.least), histogram.greatest)
         found.append((q, value))
     return tuple(found)
+
+
+def place_of(q: float, n: int) -> tuple[int, int, float]:
+    """Between which two ranks of n the quantile lies, and how far; numpy/lib/_function_base_impl.py, method "linear"."""
+    place = q * (n - 1)
+    below = int(place)
+    return below, min(below + 1, n - 1), place - below
 
 
 def between(a: float, b: float, share: float) -> float:

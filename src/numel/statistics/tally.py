@@ -13,7 +13,7 @@ import numpy as np
 from ..kernels import BLOCK
 from ..kernels.twin import F32_SHIFT, block_sums, widened
 from . import exact
-from .decode import ONE_BYTE, TWO_BYTES, values_of
+from .decode import ONE_BYTE, TWO_BYTES, WIDE, values_of
 from .histogram import Histogram, of_counts
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from ..kernels import Kernels
 
 SMALL = 1 << 18  # bytes: up to here sorting beats a table of a million bins, and says every value
-WIDE = {"F64": np.float64, "I32": np.int32, "U32": np.uint32, "I64": np.int64, "U64": np.uint64}
-_WIDE_SHIFT = 44  # of float64: 8 bits of the fraction stay
+WIDE_SHIFT = 44  # of float64: 8 bits of the fraction stay
 _N_HEAD = 4096  # elements that the pivot is taken from
 _N_SUMS = 7
 
@@ -115,7 +114,7 @@ def _distinct(array: NDArray[Any]) -> Counted:
 
 def _wide(file: ValueFile, piece: Piece, kind: Any) -> Counted:
     """Wide types, block by block in numpy."""
-    table = np.zeros(1 << (64 - _WIDE_SHIFT), np.int64)
+    table = np.zeros(1 << (64 - WIDE_SHIFT), np.int64)
     sums, zeros, n_nan, n_plus, n_minus = [], 0, 0, 0, 0
     step = BLOCK * np.dtype(kind).itemsize
     for start in range(0, piece.nbytes, step):
@@ -126,7 +125,7 @@ def _wide(file: ValueFile, piece: Piece, kind: Any) -> Counted:
         n_plus += int(np.count_nonzero(values == np.inf))
         n_minus += int(np.count_nonzero(values == -np.inf))
         zeros += int(np.count_nonzero(values == 0))
-        bins = values[finite].view(np.uint64) >> np.uint64(_WIDE_SHIFT)
+        bins = values[finite].view(np.uint64) >> np.uint64(WIDE_SHIFT)
         table += np.bincount(bins.astype(np.int64), minlength=len(table))
         sums.append(block_sums(values, finite, piece.pivot))
     used = np.flatnonzero(table)
@@ -195,7 +194,7 @@ class _Cut(NamedTuple):
 
 
 _F32 = _Cut(F32_SHIFT, np.uint32, np.float32, 2.0**-12)
-_F64 = _Cut(_WIDE_SHIFT, np.uint64, np.float64, 2.0**-9)
+_F64 = _Cut(WIDE_SHIFT, np.uint64, np.float64, 2.0**-9)
 
 
 def _of_middles(bins: NDArray[Any], counts: NDArray[np.int64], zeros: int, cut: _Cut) -> Histogram:
