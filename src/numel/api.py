@@ -9,7 +9,6 @@ from .analyses import ANALYSES
 from .beside import with_checkpoints
 from .classify import classify, disagreements
 from .core.counts import Counts, count
-from .core.groups import group
 from .core.records import NamedTuple
 from .delivery import Delivery, deliver
 from .errors import Sentence, UsageError
@@ -117,9 +116,12 @@ class Model:
                 return row
         raise KeyError(name)
 
-    def by(self, *keys: str) -> GroupTable:
-        """The parameters summed by component, part, layer, tower, expert, role, dtype, template or tensor."""
-        return Comparison((self,)).by(*keys)
+    def by(self, *keys: str, split: bool = False) -> GroupTable:
+        """The parameters summed by component, part, layer, tower, expert, role, dtype, template or tensor.
+
+        `split`: fused tensors as their parts: query, key and value; gate and up; each expert.
+        """
+        return Comparison((self,)).by(*keys, split=split)
 
     def report(self, command: str = "show", **options: Any) -> Report:
         """What the command of that name has to say of this model, as plain data."""
@@ -149,14 +151,15 @@ class Comparison:
     def __len__(self) -> int:
         return len(self.models)
 
-    def by(self, *keys: str) -> GroupTable:
+    def by(self, *keys: str, split: bool = False) -> GroupTable:
         """As `Model.by`, one row per model and group."""
+        from .analyses.breakdown import grouped
         from .frames import GroupTable
 
         chosen = keys or ("component",)
         tables = tuple(model.table for model in self.models)
-        shown = report(tables, "show", by=",".join(chosen))  # raises for a key that does not exist
-        groupings = tuple(group(table, *chosen) for table in tables)
+        shown = report(tables, "show", by=",".join(chosen), split=split)  # raises for a key that does not exist
+        groupings = grouped(tables, chosen, split=split)
         return GroupTable(groupings, lambda form: rendered(shown, "fragment" if form == "html" else form))
 
     def report(self, command: str = "show", **options: Any) -> Report:

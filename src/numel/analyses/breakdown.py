@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """`by`: keys of core.groups.KEYS, comma-separated. `against`: per model, where its rule differs from numel's."""
+    """`by`: keys of core.groups.KEYS, comma-separated. `against`: per model, where its rule differs from numel's.
+
+    `split`: fused tensors as their parts.
+    """
 
     by: str = "component"
+    split: bool = False
     against: tuple[Sequence[Any], ...] = ()
 
 
@@ -34,6 +38,7 @@ class Breakdown(NamedTuple):
     groupings: tuple[Grouping, ...]
     by: tuple[str, ...]
     against: tuple[Sequence[Any], ...] = ()
+    is_split: bool = False
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -44,6 +49,7 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="KEY[,KEY]",
         help="group by component, part, layer, tower, expert, role, dtype, template or tensor",
     )
+    parser.add_argument("--split", action="store_true", help="fused tensors in parts: q, k, v; gate, up; each expert")
 
 
 def analyze(models: Sequence[ParameterTable], options: Options) -> Breakdown:
@@ -54,7 +60,17 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> Breakdown:
             message = Sentence("cannot group by '{key}'", key=visible(key, 60))
             raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(KEYS)))
     tables = tuple(models)
-    return Breakdown(tables, tuple(count(t) for t in tables), tuple(group(t, *by) for t in tables), by, options.against)
+    counts = tuple(count(t) for t in tables)
+    return Breakdown(tables, counts, grouped(tables, by, split=options.split), by, options.against, options.split)
+
+
+def grouped(tables: Sequence[ParameterTable], by: Sequence[str], *, split: bool = False) -> tuple[Grouping, ...]:
+    """The tables' rows by the keys; with `split` a fused tensor's rows are those of its parts."""
+    if split:
+        from .split import split as in_parts
+
+        tables = tuple(in_parts(table) for table in tables)
+    return tuple(group(table, *by) for table in tables)
 
 
 _TITLES = {
@@ -94,10 +110,16 @@ def report(result: Breakdown) -> Report:
         Text("Where the parameters live"),
         blocks,
         {"by": list(result.by), "models": models},
-        describe.assumptions(result.tables),
+        (*describe.assumptions(result.tables), *_split_note(result)),
         describe.warnings(result.tables),
         _records(result),
     )
+
+
+def _split_note(result: Breakdown) -> tuple[Text, ...]:
+    if not result.is_split:
+        return ()
+    return (Text("fused tensors are shown in their parts (q, k, v; gate, up; each expert): a view, no total moves"),)
 
 
 def _group_data(group: Group, names: tuple[str, ...]) -> dict[str, Any]:
