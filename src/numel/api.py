@@ -32,20 +32,23 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Delivery", "Model", "Plot", "ask", "compare", "deliver", "inspect", "listed", "report"]
 
 
-def inspect(
+def inspect(  # noqa: PLR0913 - each says one thing of the source
     source: object,
     *,
     config: Mapping[str, Any] | None = None,
     name: str | None = None,
     rule: str = "numel",
     overrides: Mapping[str, Any] | None = None,
+    form: str = "hub",
 ) -> Model:
     """The parameters of a model, each in its place.
 
     `source`: the name of a published model, a path (safetensors file, folder, index, config.json), a configuration as
     a dict, a `torch.nn.Module`, or a state dict. torch is imported for none of them. `config`: hyper-parameters for a
     source that has none (a bare header, a state dict). `rule`: "numel", or "study" for the original's substrings.
-    `overrides`: fields of the configuration to change, for a model that does not exist.
+    `overrides`: fields of the configuration to change, for a model that does not exist. `form`: the names that a
+    configuration's tensors have, "hub" for those of checkpoints (one tensor per expert), "memory" for those of the model
+    as transformers 5 loads it (fused experts).
 
     Raises a subclass of NumelError: SourceNotFoundError, CorruptFileError, ConfigError, UnsupportedError.
 
@@ -54,7 +57,7 @@ def inspect(
     >>> inspect({"model_type": "gpt2", "n_layer": 24, "n_embd": 1024, "n_head": 16}).total
     354823168
     """
-    inventory = open_inventory(source, config=config, overrides=overrides)
+    inventory = open_inventory(source, config=config, overrides=overrides, form=form)
     if name is not None:
         inventory = inventory._replace(name=name)
     return Model(with_checkpoints(classify(inventory, rule=rule), inventory))
@@ -210,13 +213,14 @@ def ask(
     *,
     rule: str = "numel",
     overrides: Mapping[str, Any] | None = None,
+    form: str = "hub",
     **options: Any,
 ) -> Report:
     """What `command` says of the models that these names or paths mean."""
     if command == "study" and rule != "numel":
         message = Sentence("the study compares its original's rule with numel's by itself")
         raise UsageError(message, hint=Sentence("leave --rule out"))
-    inventories = [open_inventory(spec, overrides=overrides) for spec in specs]
+    inventories = [open_inventory(spec, overrides=overrides, form=form) for spec in specs]
     tables = tuple(with_checkpoints(classify(inventory, rule=rule), inventory) for inventory in inventories)
     if command == "show" and rule == "study":
         options["against"] = tuple(

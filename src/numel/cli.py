@@ -151,6 +151,9 @@ def _parser(command: str, analysis: Any, lang: str, *, is_read_by_programs: bool
             "--rule", default="numel", help=say("how to classify: numel, or study for the original's substrings")
         )
         parser.add_argument(
+            "--form", default="hub", help=say("names for a config: hub, as checkpoints have them, or memory, as loaded")
+        )
+        parser.add_argument(
             "--set", action="append", default=[], metavar="FIELD=VALUE", help=say("change a field of the config")
         )
     parser.add_argument(
@@ -180,7 +183,8 @@ def _answer(command: str, analysis: Any, options: Namespace) -> int:
     if hasattr(analysis, "TAKES_WORDS"):
         shown = api.listed(command, words, **chosen)
     else:
-        shown = api.ask(command, words, rule=options.rule, overrides=_overrides(options.set), **chosen)
+        chosen |= {"rule": options.rule, "form": options.form, "overrides": _overrides(options.set)}
+        shown = api.ask(command, words, **chosen)
     color = {"auto": None, "always": True, "never": False}[options.color]
     api.deliver(shown, api.Delivery(options.format, options.output, options.save, options.lang, color, options.width))
     return 0

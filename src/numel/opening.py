@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from .core.config import ModelConfig
+from .core.records import NamedTuple
 from .core.tensors import Inventory, Source
 from .core.visible import visible
 from .errors import MissingValuesError, Sentence, UnsupportedError, UsageError
@@ -24,17 +25,36 @@ if TYPE_CHECKING:
 _SUFFIXES = (".safetensors", ".json", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".onnx")
 
 
+FORMS = ("hub", "memory")
+
+
+class Wanted(NamedTuple):
+    """What is made of a configuration: `overrides` in the place of its fields, and names as in `form` (of FORMS)."""
+
+    overrides: Mapping[str, Any] = {}
+    form: str = "hub"
+
+
 def open_inventory(
-    source: object, *, config: Mapping[str, Any] | None = None, overrides: Mapping[str, Any] | None = None
+    source: object,
+    *,
+    config: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    form: str = "hub",
 ) -> Inventory:
     """All tensors of `source`, which is as `numel.inspect` takes it.
 
-    `config` joins a source that has none; `overrides` change fields of the configuration, and so need one.
+    `config` joins a source that has none; `overrides` change fields of the configuration, and so need one, and so does
+    `form`: "hub" for the names of checkpoints, "memory" for those that a loaded model has.
     """
+    if form not in FORMS:
+        message = Sentence("no form called '{form}'", form=visible(form, 40))
+        raise UsageError(message, hint=near_hint(form, FORMS))
+    wanted = Wanted(overrides or {}, form)
     if isinstance(source, (str, os.PathLike)):
         text = os.fspath(source)
         if isinstance(text, str):
-            return _from_text(text, config, overrides or {})
+            return _from_text(text, config, wanted)
     if hasattr(source, "model_type") and hasattr(source, "to_dict"):  # a configuration object of transformers
         source = source.to_dict()
     if isinstance(source, dict) and not _holds_tensors(source):
@@ -43,9 +63,9 @@ def open_inventory(
         from .sources.module import name_of
 
         given = parse(source)
-        return _from_config(given, Source("config", "dict", ""), name_of(given), overrides or {})
+        return _from_config(given, Source("config", "dict", ""), name_of(given), wanted)
     if isinstance(source, dict) or hasattr(source, "named_parameters"):
-        _refuse(overrides, Sentence("a live model"))
+        _refuse(wanted, Sentence("a live model"))
         from .quantised import unpack
         from .sources.module import name_of, read
 
@@ -58,17 +78,17 @@ def open_inventory(
     raise UsageError(message, hint=Sentence("a name, a path, a config dict, a torch module or a state dict"))
 
 
-def _from_text(text: str, config: Mapping[str, Any] | None, overrides: Mapping[str, Any]) -> Inventory:
+def _from_text(text: str, config: Mapping[str, Any] | None, wanted: Wanted) -> Inventory:
     if not _is_path(text):
         from .sources.preset import find, lookup
 
         preset = lookup(text)
         if preset is None and os.path.exists(text):
-            return _from_path(text, config, overrides)
+            return _from_path(text, config, wanted)
         preset = preset or find(text)
-        whole = _from_config(preset.config, Source("preset", "preset", preset.id), text, overrides)
-        return whole if overrides or not preset.published else whole._replace(published=(preset.published,))
-    return _from_path(text, config, overrides)
+        whole = _from_config(preset.config, Source("preset", "preset", preset.id), text, wanted)
+        return whole if wanted.overrides or not preset.published else whole._replace(published=(preset.published,))
+    return _from_path(text, config, wanted)
 
 
 def open_values(name: str, source: Source) -> Callable[[str], ValueFile]:
@@ -99,7 +119,7 @@ def _is_path(text: str) -> bool:
     )
 
 
-def _from_path(text: str, config: Mapping[str, Any] | None, overrides: Mapping[str, Any]) -> Inventory:
+def _from_path(text: str, config: Mapping[str, Any] | None, wanted: Wanted) -> Inventory:
     from .formats.checkpoint import read
     from .sources.local import find
 
@@ -107,9 +127,9 @@ def _from_path(text: str, config: Mapping[str, Any] | None, overrides: Mapping[s
     found = read(place)
     given = ModelConfig(dict(config)) if config is not None else found.config
     if found.source.kind == "config" and given is not None:
-        whole = _from_config(given, found.source, found.name, overrides)
+        whole = _from_config(given, found.source, found.name, wanted)
         return whole._replace(warnings=(*found.warnings, *whole.warnings))
-    _refuse(overrides, Sentence("a file of weights"))
+    _refuse(wanted, Sentence("a file of weights"))
     from .quantised import unpack
 
     with _Values(place) as values:
@@ -162,8 +182,11 @@ def _with_config(inventory: Inventory, config: ModelConfig | None) -> Inventory:
     return inventory._replace(warnings=(*inventory.warnings, said))
 
 
-def _refuse(overrides: Mapping[str, Any] | None, what: str) -> None:
-    if overrides:
+def _refuse(wanted: Wanted, what: str) -> None:
+    if wanted.form != "hub":
+        message = Sentence("--form chooses names for a configuration, and those of {what} are what they are", what=what)
+        raise UsageError(message, hint=Sentence("give a name or a config.json"))
+    if wanted.overrides:
         message = Sentence("--set changes a configuration, and {what} is what it is", what=what)
         raise UsageError(message, hint=Sentence("give a name or a config.json"))
 
@@ -185,12 +208,12 @@ def _refuse_checkpoint(mapping: dict[Any, Any]) -> None:
         raise UsageError(message, hint=Sentence("leave out what is no tensor"))
 
 
-def _from_config(config: ModelConfig, source: Source, name: str | None, overrides: Mapping[str, Any]) -> Inventory:
-    """Every tensor that the configuration's blueprint gives, with `overrides` in the place of its fields."""
+def _from_config(config: ModelConfig, source: Source, name: str | None, wanted: Wanted) -> Inventory:
+    """Every tensor that the configuration's blueprint gives, as it is wanted."""
     from .blueprints.evaluate import inventory_of
     from .blueprints.library import has_blueprint, load, model_types
 
-    model_type = config.model_type or ""
+    model_type, overrides = config.model_type or "", wanted.overrides
     if not has_blueprint(model_type):
         message = Sentence("no blueprint for model_type '{model_type}'", model_type=visible(model_type, 100))
         hint = Sentence(
@@ -203,7 +226,7 @@ def _from_config(config: ModelConfig, source: Source, name: str | None, override
     shown = name or model_type
     if overrides:  # a model that does not exist must not go by the name of one that does
         shown += " with " + ", ".join(f"{field}={value}" for field, value in overrides.items())
-    inventory = inventory_of(blueprint, changed, name=shown, source=source)
+    inventory = inventory_of(blueprint, changed, name=shown, source=source, in_memory=wanted.form == "memory")
     known = {*inventory.hyperparameters, *config.fields, *(rule.name for rule in blueprint.rules if rule.mode == "->")}
     for field in overrides:
         if field not in known and field not in _ALWAYS_KNOWN:

@@ -247,6 +247,8 @@ def assumptions(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
         for formula in table.formulas
         if formula.tied_when_loaded
     ]
+    if any(t.source.kind in ("config", "preset") and t.hyperparameters.get("in_memory") for t in tables):
+        said.append(Text("names as transformers 5 holds the model in memory"))
     if any(table.rule == "study" for table in tables):
         said.append(
             Text(
