@@ -211,22 +211,21 @@ def _refuse_checkpoint(mapping: dict[Any, Any]) -> None:
 def _from_config(config: ModelConfig, source: Source, name: str | None, wanted: Wanted) -> Inventory:
     """Every tensor that the configuration's blueprint gives, as it is wanted."""
     from .blueprints.evaluate import inventory_of
-    from .blueprints.library import has_blueprint, load, model_types
+    from .blueprints.library import has_blueprint, load
 
     model_type, overrides = config.model_type or "", wanted.overrides
-    if not has_blueprint(model_type):
-        message = Sentence("no blueprint for model_type '{model_type}'", model_type=visible(model_type, 100))
-        hint = Sentence(
-            "{near} numel architectures lists them; a file of weights needs none",
-            near=near_hint(model_type, model_types()),
-        )
-        raise UnsupportedError(message, path=config.path, hint=hint)
-    blueprint = load(model_type)
-    changed = config._replace(fields={**config.fields, **overrides})
     shown = name or model_type
     if overrides:  # a model that does not exist must not go by the name of one that does
         shown += " with " + ", ".join(f"{field}={value}" for field, value in overrides.items())
-    inventory = inventory_of(blueprint, changed, name=shown, source=source, in_memory=wanted.form == "memory")
+    if not has_blueprint(model_type):
+        return _without_blueprint(config, shown, wanted)
+    blueprint = load(model_type)
+    changed = config._replace(fields={**config.fields, **overrides})
+    in_memory = wanted.form == "memory"
+    try:
+        inventory = inventory_of(blueprint, changed, name=shown, source=source, in_memory=in_memory)
+    except UnsupportedError as error:  # an architecture inside it has no blueprint
+        return _without_blueprint(config, shown, wanted, because=error)
     known = {*inventory.hyperparameters, *config.fields, *(rule.name for rule in blueprint.rules if rule.mode == "->")}
     for field in overrides:
         if field not in known and field not in _ALWAYS_KNOWN:
@@ -240,6 +239,31 @@ def _from_config(config: ModelConfig, source: Source, name: str | None, wanted: 
         warnings=(*inventory.warnings, *_misspelt(config, inventory, blueprint.rules)),
         published=() if overrides or source.kind == "preset" else _published_with(inventory),
     )
+
+
+def _without_blueprint(
+    config: ModelConfig, name: str, wanted: Wanted, because: UnsupportedError | None = None
+) -> Inventory:
+    """What transformers builds of the configuration, if it is installed. Raises UnsupportedError if it cannot."""
+    from .blueprints.library import model_types
+
+    model_type = config.model_type or ""
+    near = near_hint(model_type, model_types())
+    hint = Sentence("{near} numel architectures lists them; a file of weights needs none", near=near)
+    try:
+        from .sources.built import build, knows
+    except ImportError:
+        hint = Sentence(
+            "{near} transformers builds others: pip install 'numel[transformers]'; a file of weights needs none",
+            near=near,
+        )
+    else:
+        if knows(model_type):
+            return build(config, name=name, overrides=wanted.overrides)
+    message = Sentence("no blueprint for model_type '{model_type}'", model_type=visible(model_type, 100))
+    if because is not None:  # it names what is missing inside
+        message = Sentence("{why}", why=because.message)
+    raise UnsupportedError(message, path=config.path, hint=hint)
 
 
 # Fields that every configuration may have, and that decide a class, a dtype or a width without standing in a blueprint.
