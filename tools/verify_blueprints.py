@@ -3,6 +3,7 @@
     python tools/verify_blueprints.py               every model type that has a blueprint
     python tools/verify_blueprints.py gpt2 bert     these
     python tools/verify_blueprints.py --random 200 --seed 7 mixtral
+    python tools/verify_blueprints.py --table       compare what changed, and write the record and docs/architectures*.md
 
 Exit code 1 when a tensor differs. Needs numel (installed, or PYTHONPATH=src), transformers and torch; nothing is
 downloaded.
@@ -133,9 +134,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("model_type", nargs="*")
     parser.add_argument("--random", type=int, default=30, metavar="N", help="random configurations per model type")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--table", action="store_true", help="bring the record and the tables in docs up to date")
     parser.add_argument("--show", type=int, default=12, metavar="N", help="differences to print per model type")
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
+    if options.table:
+        return _table(options)
     failed = []
     for model_type in options.model_type or model_types():
         config_class(model_type)
@@ -152,6 +156,22 @@ def main(arguments: list[str]) -> int:
             failed.append(model_type)
             print(f"    e.g. {differences[0].cls} {differences[0].fields}")
     return 1 if failed else 0
+
+
+def _table(options: argparse.Namespace) -> int:
+    """Compare the blueprints that changed since the record was written; then write it and the tables anew."""
+    from architecture_table import write
+    from verification_record import update
+
+    def compared(model_type: str) -> tuple[list[str], int, int]:
+        differences, counts, _ = verify(model_type, n_random=options.random, seed=options.seed)
+        print(f"{model_type:24} {counts['compared']:5} compared  {len(differences)} differences", flush=True)
+        return list(head_classes(model_type)), counts["compared"], len(differences)
+
+    names = update(compared)
+    write()
+    print(f"{len(names)} compared")
+    return 0
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from .blueprints.evaluate import evaluate, inventory_of
 from .blueprints.language import parent_of
 from .blueprints.library import has_blueprint, load, model_types, source_text
-from .blueprints.verified import verifications
+from .blueprints.verified import Verification, verifications
 from .classify import classify, disagreements
 from .core.config import ModelConfig
 from .core.tensors import Source
@@ -33,13 +34,33 @@ def given(command: str, analysis: Any, options: Any) -> Any:
 
 
 def _architectures(entry: Any) -> list[Any]:
+    """Every model type that has a blueprint, and those of transformers' usual tasks that have none."""
+    from .sources.preset import all_presets
+
+    met = Counter(
+        preset.facts["config"]["model_type"]
+        for preset in all_presets()
+        if preset.facts.get("total_params") and preset.facts["agreement"] != "disagrees"
+    )
+    known = verifications()
     found = []
-    for model_type in model_types():
-        blueprint = load(model_type)
-        heads = [name for name in blueprint.sections if name != "model"]
-        classes = tuple(blueprint.class_prefix + name for name in dict.fromkeys([*heads, "Model"]))
-        found.append(entry(model_type, parent_of(source_text(model_type)) or "", classes, blueprint.about))
+    for name in sorted({*model_types(), *known}):
+        verified = known.get(name) or Verification(name)
+        extends, classes, about = _described(name) if has_blueprint(name) else ("", tuple(verified.tasks.values()), "")
+        tasks = tuple(verified.tasks)
+        compared = verified.configurations
+        found.append(
+            entry(name, extends, classes, about, verified.state, tasks, compared, tuple(verified.left_out), met[name])
+        )
     return found
+
+
+def _described(model_type: str) -> tuple[str, tuple[str, ...], str]:
+    """What a blueprint extends, its classes, and its remark."""
+    blueprint = load(model_type)
+    heads = [name for name in blueprint.sections if name != "model"]
+    classes = tuple(blueprint.class_prefix + name for name in dict.fromkeys([*heads, "Model"]))
+    return parent_of(source_text(model_type)) or "", classes, blueprint.about
 
 
 def _presets(entry: Any) -> list[Any]:

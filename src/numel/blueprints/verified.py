@@ -37,11 +37,11 @@ class Verification(NamedTuple):
 
     @property
     def state(self) -> str:
-        """exact · exact in memory · differs · not compared · changed since · fallback (there is no blueprint)."""
+        """exact · exact in memory · differs · inside others · changed since · fallback (there is no blueprint)."""
         if not has_blueprint(self.model_type):
             return "fallback"
         if not self.digest or not self.configurations:
-            return "not compared"
+            return "inside others"
         if self.digest != digest(self.model_type):
             return "changed since"
         if self.differences:
