@@ -17,6 +17,7 @@ SENSELESS: dict[str, set[str]] = {
 }
 SENSELESS["switch_transformers"] = {"is_decoder"}
 SENSELESS["vibevoice_asr"] = {"acoustic_tokenizer_chunk_size"}  # a multiple of all ratios; no shape reads it
+SENSELESS["moshi"] = {"depth_decoder_config"}  # see _moshi below
 SENSELESS["blt"] = {"tie_word_embeddings"}  # would tie an embedding inside a sub-configuration to the head outside it
 
 
@@ -158,6 +159,32 @@ def _dots3_note_vision(fields: Fields, random: Random) -> Fields:
     return agreed | random.choice([{"mlp_layer_types": kinds}, {"mlp_layer_types": None, "pyramid_num_routed": counts}])
 
 
+def _encodec(_: Fields, random: Random) -> Fields:
+    sizes = {"codebook_size": random.choice([8, 64]), "num_filters": random.choice([8, 16]), "compress": 2}
+    ratios = random.choice([[8, 5, 4, 2], [4, 2, 2]])
+    return sizes | {"sampling_rate": 24000, "upsampling_ratios": ratios, "target_bandwidths": [1.5, 6.0]}
+
+
+def _t5gemma2(fields: Fields, _: Random) -> Fields:
+    encoder, decoder = fields.get("encoder") or {}, fields.get("decoder") or {}
+    text = {**(encoder.get("text_config") or {}), "hidden_size": 48, "vocab_size": 200, "num_attention_heads": 2}
+    alike = {"hidden_size": 48, "vocab_size": 200, "num_attention_heads": 2, "num_key_value_heads": 1}
+    return {"encoder": {**encoder, "text_config": text | {"num_key_value_heads": 1}}, "decoder": decoder | alike}
+
+
+def _mimi(_: Fields, random: Random) -> Fields:
+    sizes = {"codebook_size": random.choice([8, 64]), "num_filters": random.choice([8, 16]), "compress": 2}
+    rates = {"sampling_rate": 24000, "upsampling_ratios": random.choice([None, [4, 2, 2]]), "hidden_size": 64}
+    return (
+        sizes | rates | {"upsample_groups": random.choice([1, 64]), "num_quantizers": 4, "num_semantic_quantizers": 1}
+    )
+
+
+def _moshi(_: Fields, random: Random) -> Fields:
+    # 5.23 fits a depth decoder to the rest when its configuration is given, not when it is absent, but then on reloading
+    return {"depth_decoder_config": {"hidden_size": random.choice([32, 48]), "num_attention_heads": 2, "ffn_dim": 40}}
+
+
 # Fields that must agree with others: called with what was drawn, returns what to change.
 ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "gpt_neo": _gpt_neo,
@@ -176,6 +203,10 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "squeezebert": _squeezebert,
     "lfm2_moe": _lfm2_moe,
     "xmod": _xmod,
+    "moshi": _moshi,
+    "mimi": _mimi,
+    "t5gemma2": _t5gemma2,
+    "encodec": _encodec,
     "dots3_note_text": _dots3_note_text,
     "dots3_note_vision_encoder": _dots3_note_vision,
 }

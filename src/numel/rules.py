@@ -41,7 +41,7 @@ def either(*patterns: str) -> str:
 # self_attn · attention · SelfAttention · EncDecAttention · rel_attn · attn_q: what attention is called
 ATTN = r"(?:[Aa]ttn|[Aa]ttention)"
 # q_proj · q_lin · q_bias · query_global · q_attn · v_proj_delayed
-SUFFIX = r"(?:_(?:proj|lin|bias|global|head|net|attn|l2_clip|adapter_list)(?:_(?:current|delayed))?)?(?:\.|$)"
+SUFFIX = r"(?:_(?:proj|lin|bias|global|head|net|attn|l2_clip|adapter_list|d[uv])(?:_(?:current|delayed))?)?(?:\.|$)"
 # up and down projections by number or by direction: fc1, linear_1, lin1, layer_1, dense1 · fc_in, linear_in
 FIRST, SECOND = r"(?:fc|lin|linear|layer|dense)_?(?:1(?!\d)|in)", r"(?:fc|lin|linear|layer|dense)_?(?:2|out)"
 
@@ -52,7 +52,7 @@ RULES: tuple[Group, ...] = (
         either(
             # ln_1 · bn2 · input_layernorm · layer_norm1.3 · qk_norm.temp; but not norm_attn_norm.attn.Wqkv
             r"(?i:norm|[._]ln(?=[_\d.]|$)|[._]bn(?=[_\d.]|$))\w*(?:\.(?:\d+|\{\}))?(?:\.\w+)?$",
-            r"norm\w*\.mlp\.|visual_projection\.1$|_rms$|(?i:ada_?ln)",  # (a Sequential of a linear map and a norm)
+            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|_rms$|(?i:ada_?ln)",  # (norms in a Sequential)
         ),
         (
             (r"norm\w*\.(?:mlp\.|W_)", "gate_mlp"),  # a small MLP computes the gain
@@ -105,7 +105,7 @@ RULES: tuple[Group, ...] = (
     # ── Small trained additions to a frozen model ─────────────────────────────────────────────────────────────────
     Group(
         Component.ADAPTER,
-        r"lora_|_prompt\.|adapter_modules|adapter\.(?:fc|linear|conv|proj|up|down)\w*$",
+        r"lora_|_prompt\.|adapter_modules|adapter\.(?:fc|linear|conv|proj|up|down)\w*(?:\.\d)?$",
         (
             (r"\.(lora_[a-zA-Z]+)", r"\1"),
             (r"", "adapter"),
@@ -126,14 +126,14 @@ RULES: tuple[Group, ...] = (
             r"experts(?:[._]|$)|[._]expert_\d|shared_expert|shared_mlp|moe|\.mlp(?:\.\w+put_linear)?$",
             r"(?:mlp|mixer|ffn)\.\w*latent_proj$",  # Nemotron-H: its experts are narrower than the model
             r"router|(?:mlp|mixer|feed_forward|ffn|layers\.\{\})\.gate(?:\.|$)|expert_bias",
-            r"_exps|_shexp|gate_inp|exp_probs|ffn_(?:gate|up|down)\.\d+$",  # GGUF
+            r"_exps|_shexp|gate_inp|exp_probs|ffn_(?:gate|up|down)\.\d+$|mlp\.gate_weight$",  # GGUF; dots.note's router
             r"mlp\.(?:(?:up|down)_embed|keys)$",  # Doge: experts are rows of a table
         ),
         (
             (r"shared_expert_gate|gate_inp_shexp", "shared_expert_gate"),
             (r"shared_(?:expert|mlp)|_shexp", "shared_expert"),
             (r"latent", "latent_proj"),
-            (r"router|\.gate(?:\.|$)|gate_inp|expert_bias|correction_bias|exp_probs|keys$", "router"),
+            (r"router|\.gate(?:\.|_weight|$)|gate_inp|expert_bias|correction_bias|exp_probs|keys$", "router"),
             (r"", "experts"),
         ),
     ),
@@ -143,6 +143,7 @@ RULES: tuple[Group, ...] = (
         either(
             r"(?:(?<!vocab_)projector|connector|aligner|merger|resampler|embed_(?:vision|audio))(?:\.|$)(?!.*\{\})",
             r"eh_proj$|mtp\.fc$|mtp\.\w*proj$|^\.(?:model\.)?(?:mm|mlp1)\.|text_model\.head$",  # SigLIP: from text to the space of both
+            r"(?:^|vision_encoder)\.adapter\.mlp\.\d$",
         ),
         (
             (r"eh_proj$|mtp\.", "mtp"),  # hidden state and next token's embedding, side by side
@@ -237,16 +238,16 @@ RULES: tuple[Group, ...] = (
             (r"sink|softmax_offset", "sink"),
             (r"relative_(?:attention|position)_bias|rel_logits|rel_pos_emb|attn_rel_b", "rel_pos_bias"),  # T5's table
             (r"rel_attn_embed|distance_emb", "rel_pos_bias"),
-            (r"rel_l2|rel_pos|relative_pos|linear_pos|(?<![a-z])r_(?:proj|kernel)", "rel_pos"),
+            (r"rel_l2|rel_pos|relative_pos|linear_pos|(?<![a-z])r_(?:proj|kernel)|\.wr_du$", "rel_pos"),
             (r"r_[rsw]_bias|bias_[uv]$|seg_embed", "rel_pos"),  # Transformer-XL's
             (r"\.conv$|conv_qk|timm_model.*\.proj$", "conv"),
             (r"(?:qkv(?:_proj)?|query_key(?:_value)?|c_attn|in_proj(?:_weight|_bias)?)$", "qkv"),
             (r"q_gate_proj|q_[ab](?:_proj)?$|attn_k_b$|\.wkv$|\bkv_(?:[ab]_)?proj|attn_kv_[ab]", "latent"),  # MLA
-            (r"gate_(?:proj|bias)|linear_gate|g_proj|exclusive|attn_gate", "gate"),
+            (r"gate_(?:proj|bias)|linear_gate|g_proj|exclusive|attn_gate|gate_attn$", "gate"),
             (r"[._](?:q|query|[wW]q|linear_q|project_q)" + SUFFIX, "q"),
             (r"[._](?:k|key|[wW]k|linear_k|project_k)" + SUFFIX, "k"),
             (r"[._](?:v|value|[wW]v|linear_v|project_v)" + SUFFIX, "v"),
-            (r"[._](?:o|out|output|[wW]o|linear_out|to_out)(?:_lin|(?:_[ab])?(?:_proj\w*)?)(?:\.|$)", "o"),
+            (r"[._](?:o|out|output|[wW]o|linear_out|to_out)(?:_lin|_ud|(?:_[ab])?(?:_proj\w*)?)(?:\.|$)", "o"),
             (r"attention_out|dense|c_proj|\.(?:proj|post|post_proj)$|post_attention\.|linear_proj$", "o"),
             (r"\.A$|dt_proj|per_dim_scale|lambda", "scale"),
             (r"", "other"),
@@ -277,6 +278,7 @@ RULES: tuple[Group, ...] = (
         either(
             r"projector|connector|aligner|merger|resampler|(?:image|audio)_embed\.",
             r"(?:image|vision|visual|audio|text|language)_proj",
+            r"enc_to_dec_proj$|^\.(?:pre|post)_projection$|input_projections$",
         ),
         ((r"", "multimodal"),),
     ),
@@ -291,7 +293,7 @@ RULES: tuple[Group, ...] = (
             (r"", "token"),
         ),
     ),
-    Group(Component.CONV, r"conv|downsampl|squeeze_excite|stem", ((r"", "conv"),)),
+    Group(Component.CONV, r"conv|downsampl|squeeze_excite|stem|quantizer\.(?:in|out)put_proj$", ((r"", "conv"),)),
 )
 
 # Hybrid models give two kinds of layers the same names; a child of the module tells them apart.
