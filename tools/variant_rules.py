@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    Rule = Callable[["Fields", Random], "Fields"]
+
 Fields = dict[str, Any]
 
 # Switches that are left alone: `is_decoder` of an encoder, which only another class sets, and what a release of
@@ -18,6 +20,7 @@ SENSELESS: dict[str, set[str]] = {
 SENSELESS["switch_transformers"] = {"is_decoder"}
 SENSELESS["vibevoice_asr"] = {"acoustic_tokenizer_chunk_size"}  # a multiple of all ratios; no shape reads it
 SENSELESS["moshi"] = {"depth_decoder_config"}  # see _moshi below
+SENSELESS["blip_text_model"] = {"has_pooler"}  # no field of a config: the model around it says so
 SENSELESS["blt"] = {"tie_word_embeddings"}  # would tie an embedding inside a sub-configuration to the head outside it
 
 
@@ -29,6 +32,7 @@ LEFT_OUT: dict[str, set[str]] = {
 
 # Types whose names on the hub transformers 5.23 does not give back, so that only the loaded form is compared.
 NO_HUB_FORM = {
+    "glm4v_moe_text",  # published inside glm4v_moe alone, where its experts are split
     "esm",  # it would write `encoder.layer.*.attention…` with the star, and call the norms' weights gamma
 }
 
@@ -185,6 +189,51 @@ def _moshi(_: Fields, random: Random) -> Fields:
     return {"depth_decoder_config": {"hidden_size": random.choice([32, 48]), "num_attention_heads": 2, "ffn_dim": 40}}
 
 
+def _in_stages(choices: dict[str, tuple[Any, ...]], count: str = "", **scalars: tuple[Any, ...]) -> Rule:
+    """A rule for a network in stages: its lists are drawn with one entry a stage; `count` states how many there are."""
+
+    def rule(_: Fields, random: Random) -> Fields:
+        n = random.choice([2, 3, 4])
+        lists = {name: [random.choice(values) for _ in range(n)] for name, values in choices.items()}
+        return lists | ({count: n} if count else {}) | {name: random.choice(values) for name, values in scalars.items()}
+
+    return rule
+
+
+_CONVNEXT = _in_stages(
+    {"depths": (1, 2, 3), "hidden_sizes": (16, 24, 40)}, "num_stages", out_indices=(None, [1], [0, 2], [-1])
+)
+_SWIN = _in_stages(
+    {"depths": (1, 2, 3), "num_heads": (2, 4)},
+    embed_dim=(16, 24, 40),
+    mlp_ratio=(2.0, 1.5),
+    image_size=(32, [32, 64]),
+    patch_size=(2, 4),
+    window_size=(2, 4),
+    out_indices=(None, [1], [0, 2], [-1]),
+)
+_RESNET = _in_stages({"depths": (1, 2, 3), "hidden_sizes": (16, 24, 40, 64)}, groups_width=(8,))
+
+_BEIT = _in_stages(
+    {}, out_indices=([0, 1, 2, 3],), image_size=(32, [32, 64]), patch_size=(8, 16), num_hidden_layers=(4,)
+)
+_PYRAMID = {
+    "depths": (1, 2),
+    "sr_ratios": (1, 2),
+    "hidden_sizes": (16, 32),
+    "patch_sizes": (2, 3, 4),
+    "strides": (1, 2),
+    "num_attention_heads": (2, 4),
+    "mlp_ratios": (2, 4),
+}
+_PVT = _in_stages({**_PYRAMID, "sequence_reduction_ratios": (1, 2)}, "num_encoder_blocks", image_size=(128,))
+
+
+def _blip_2(fields: Fields, random: Random) -> Fields:
+    tower = dict(fields.get("vision_config") or {})  # a class without the tower would accept patches of no size
+    return {"vision_config": tower | {"patch_size": random.choice([8, 16])}}
+
+
 # Fields that must agree with others: called with what was drawn, returns what to change.
 ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "gpt_neo": _gpt_neo,
@@ -197,7 +246,32 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "gemma4_text": _gemma4_text,
     "gemma4_unified_text": _gemma4_text,
     "gemma4_unified_assistant": _gemma4_unified_assistant,
+    "beit": _BEIT,
+    "blip-2": _blip_2,
+    "convnext": _CONVNEXT,
+    "convnextv2": _CONVNEXT,
+    "donut-swin": _SWIN,
     "emu3": _emu3,
+    "data2vec-vision": _BEIT,
+    "aria": lambda _, random: {"projector_patch_to_query_dict": random.choice([None, {"25": 3, "64": 5}])},
+    "florence_vision": _in_stages(
+        {
+            "depths": (1, 2),
+            "patch_size": (2, 3),
+            "patch_prenorm": (True, False),
+            "embed_dim": (16, 32),
+            "num_heads": (2, 4),
+        }
+        | {"num_groups": (2, 4), "patch_stride": (1, 2), "patch_padding": (1,)},
+        mlp_ratio=(2.0, 1.5),
+    ),
+    "pvt": _PVT,
+    "pvt_v2": _in_stages(_PYRAMID, "num_encoder_blocks"),
+    "regnet": _RESNET,
+    "resnet": _RESNET,
+    "segformer": _in_stages(_PYRAMID, "num_encoder_blocks"),
+    "swin": _SWIN,
+    "swinv2": _SWIN,
     "axk2": _latent_attention,
     "reformer": _reformer,
     "squeezebert": _squeezebert,

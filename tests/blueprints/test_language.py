@@ -57,6 +57,26 @@ def test_a_linear_map_is_stored_out_by_in_and_has_a_bias_where_it_says_so():
     assert shapes(None, {"bias": True})["model.layers.0.up.bias"] == (16,)
 
 
+def test_a_linear_map_with_a_kernel_is_a_convolution():
+    names = {t.name: t.shape for t in found("config\n    d = 4\n\nmodel\n    stem  3 -> d, 7, 5  bias").tensors}
+    assert names == {"stem.weight": (4, 3, 7, 5), "stem.bias": (4,)}  # as torch.nn.Conv2d(3, 4, (7, 5)) holds it
+
+
+def test_a_batch_norm_has_five_tensors_of_which_two_are_trained():
+    evaluation = found("config\n    d = 4\n\nmodel\n    bn  batch_norm 2 * d")
+    # as torch.nn.BatchNorm2d(8).state_dict()
+    shapes = {"weight": (8,), "bias": (8,), "running_mean": (8,), "running_var": (8,), "num_batches_tracked": ()}
+    assert {t.name: t.shape for t in evaluation.tensors} == {f"bn.{leaf}": shape for leaf, shape in shapes.items()}
+    assert evaluation.buffers == {"bn.running_mean", "bn.running_var", "bn.num_batches_tracked"}
+
+
+def test_a_bare_model_may_hang_in_another_place_in_memory_alone():
+    text = "extends tiny\n\nBackbone\n    base model in memory"
+    given = {"architectures": ["TinyBackbone"]}
+    assert "model.norm.weight" in shapes(text, given, in_memory=True)
+    assert "norm.weight" in shapes(text, given)
+
+
 def test_alternatives_are_tensors_of_their_own():
     names = shapes("model\n    {a, b}.{weight, bias}  d")
     assert {"model.a.weight", "model.a.bias", "model.b.weight", "model.b.bias"} <= names.keys()

@@ -13,6 +13,8 @@ from .library import load
 from .syntax import Section
 from .walk import Context, Found, Walk, blocks_of, renamed
 
+ONLY_IN_MEMORY = " in memory"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,7 +137,7 @@ class _Place(NamedTuple):
 
 def _expand(blueprint: Blueprint, config: ModelConfig, name: str, found: Found, place: _Place) -> dict[str, Any]:
     """Add the tensors of one class of a model to `found`; the values of the fields come back."""
-    sections = _sections(blueprint, name)
+    sections = _sections(blueprint, name, in_memory=place.in_memory)
     rules = [*blueprint.rules, *(rule for section, _ in sections for rule in section.rules)]
     values = resolve(rules, blueprint.requirements, config, load)
     values["in_memory"] = place.in_memory
@@ -160,7 +162,7 @@ def _expand(blueprint: Blueprint, config: ModelConfig, name: str, found: Found, 
     return values
 
 
-def _sections(blueprint: Blueprint, name: str) -> list[tuple[Section, str]]:
+def _sections(blueprint: Blueprint, name: str, *, in_memory: bool) -> list[tuple[Section, str]]:
     """The bare model and what the class adds, each with the prefix of its tensors."""
     bare, added = blueprint.sections.get("model", Section()), blueprint.sections.get(name)
     if added is None:
@@ -168,6 +170,8 @@ def _sections(blueprint: Blueprint, name: str) -> list[tuple[Section, str]]:
     if not added.has_model:
         return [(added, "")]
     base = added.base if added.base is not None else "" if name == "Model" else blueprint.base
+    if base.endswith(ONLY_IN_MEMORY):
+        base = base.removesuffix(ONLY_IN_MEMORY) if in_memory else ""
     return [(bare, base + "." if base else ""), (added, "")]
 
 

@@ -29,6 +29,8 @@
                 ...
             rotary.inv_freq             d // 2                  buffer
             attn.mask                   1, 1, n, n              legacy buffer
+        stem                            3 -> d, 7, 7        bias            # a convolution of 7 × 7
+        stem_norm                       batch_norm d
         vision_tower                    include vision_config
         adapters.{name} for name in languages       # one for each text of a list
             ...
@@ -39,6 +41,8 @@
     ForMaskedLM, ForPreTraining         # several classes at once; a class may be named again
         has_pooler := false             # and may set fields
         base bert                       # and hang the bare model elsewhere (`base none`: nowhere below)
+    Backbone
+        base bert in memory             # which checkpoints leave away
     EncoderModel
         drop model                      # and hold nothing of the bare model but what it says itself
 
@@ -49,6 +53,8 @@
 
 - `name  a -> b` is a linear map: the tensor `name.weight` of shape (b, a), and `name.bias` of shape (b) where `bias`
   or `bias if …` is said. `()` is the shape of a scalar.
+- `name  a -> b, k, k` is a convolution: its weight has the shape (b, a, k, k). `1 -> b` where each channel has its own.
+- `name  batch_norm n` is `name.weight` and `name.bias`, and the running mean and variance with their count: buffers.
 - After the shape, two spaces apart: `if …`; `bias`; `tied to NAME`, with or without `if …` (no tensor of its own then);
   `buffer` (no parameter); `legacy` (only old checkpoints have it); `extra` or `extra if …` (checkpoints have it and
   the model does not run it). A group takes `if`, `legacy` and `extra` for all that it holds.

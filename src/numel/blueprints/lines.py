@@ -75,6 +75,8 @@ def tensors(row: Row, template: str, scope: Scope, loops: tuple[Loop, ...]) -> I
             yield line._replace(template=name, include=_include(shape))
         elif " -> " in shape:
             yield from _linear(line, name, shape, biases)
+        elif shape.startswith("batch_norm "):
+            yield from _batch_norm(line, name, shape.removeprefix("batch_norm "))
         elif biases:
             message = f"{biases[0]}: only a linear map `a -> b` has one"
             raise ValueError(message)
@@ -209,12 +211,22 @@ def alternatives(template: str) -> list[str]:
 
 
 def _linear(line: Line, name: str, shape: str, biases: list[str]) -> Iterator[Line]:
-    n_in, n_out = (compile_expression(part.strip()) for part in shape.split(" -> "))
-    yield line._replace(template=name + ".weight", dims=(n_out, n_in))
+    widths, *kernel = _split(shape)
+    n_in, n_out = (compile_expression(part.strip()) for part in widths.split(" -> "))
+    yield line._replace(template=name + ".weight", dims=(n_out, n_in, *map(compile_expression, kernel)))
     for bias in biases:
         condition = bias.removeprefix("bias").strip().removeprefix("if").strip()
         conditions = (*line.conditions, compile_expression(condition)) if condition else line.conditions
         yield line._replace(template=name + ".bias", dims=(n_out,), conditions=conditions, tie=None, note="")
+
+
+def _batch_norm(line: Line, name: str, width: str) -> Iterator[Line]:
+    """Gain and shift are trained; mean, variance and the number of batches that they were taken from are not."""
+    dims = (compile_expression(width),)
+    yield line._replace(template=name + ".weight", dims=dims)
+    yield line._replace(template=name + ".bias", dims=dims, note="")
+    for leaf, dims_of_leaf in (("running_mean", dims), ("running_var", dims), ("num_batches_tracked", ())):
+        yield line._replace(template=f"{name}.{leaf}", dims=dims_of_leaf, is_buffer=True, note="")
 
 
 def _include(text: str) -> Include:
