@@ -234,6 +234,18 @@ def _blip_2(fields: Fields, random: Random) -> Fields:
     return {"vision_config": tower | {"patch_size": random.choice([8, 16])}}
 
 
+def _vision_encoder_decoder(fields: Fields, random: Random) -> Fields:
+    crosses: Fields = {"is_decoder": True, "add_cross_attention": True, "vocab_size": 130}
+    decoders: list[Fields] = [
+        fields.get("decoder", {}),
+        {"model_type": "trocr", "d_model": 32, "decoder_layers": 2, "decoder_attention_heads": 2} | crosses,
+        {"model_type": "mbart", "d_model": 48, "decoder_layers": 2, "decoder_attention_heads": 2} | crosses,
+        {"model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 2} | crosses,
+    ]
+    swin = {"model_type": "donut-swin", "embed_dim": 16, "depths": [1, 2], "num_heads": [2, 2]}
+    return {"encoder": random.choice([fields.get("encoder", {}), swin]), "decoder": random.choice(decoders)}
+
+
 # Fields that must agree with others: called with what was drawn, returns what to change.
 ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "gpt_neo": _gpt_neo,
@@ -248,6 +260,48 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "gemma4_unified_assistant": _gemma4_unified_assistant,
     "beit": _BEIT,
     "blip-2": _blip_2,
+    "bit": _in_stages({"depths": (1, 2), "hidden_sizes": (96, 128, 256)}, embedding_size=(32, 64), num_groups=(4, 8)),
+    "efficientnet": _in_stages(
+        {"kernel_sizes": (3, 5), "in_channels": (8, 20), "out_channels": (8, 20), "expand_ratios": (1, 3)}
+        | {"num_block_repeats": (1, 2), "strides": (1, 2)},
+        width_coefficient=(1.0, 1.1, 2.0),
+        depth_coefficient=(1.0, 1.4),
+        hidden_dim=(1280,),
+    ),
+    "focalnet": _in_stages(
+        {"depths": (1, 2), "focal_levels": (1, 2, 3), "focal_windows": (3, 5)},
+        embed_dim=(16, 24),
+        mlp_ratio=(2.0, 1.5),
+        image_size=(32,),
+        patch_size=(2, 4, [4, 2]),
+    ),
+    "mobilevit": lambda _, random: {
+        "hidden_sizes": [random.choice([24, 32, 48]) for _ in range(3)],
+        "num_attention_heads": random.choice([2, 4]),
+        "neck_hidden_sizes": [random.choice([8, 16, 20]) for _ in range(7)],
+        "conv_kernel_size": random.choice([1, 3]),
+        "expand_ratio": random.choice([2.0, 3.5]),
+    },
+    "hiera": _in_stages(
+        {"depths": (1, 2), "num_heads": (1, 2), "masked_unit_attention": (True, False)},
+        embed_dim=(16, 24),
+        embed_dim_multiplier=(2.0, 1.5),
+        num_query_pool=(1,),
+        image_size=([64, 64], [64, 128]),
+        decoder_hidden_size=(None, 32),
+        decoder_depth=(2,),
+        decoder_num_heads=(2,),
+        mlp_ratio=(2.0, 4.0),
+        out_indices=(None, [1], [0, 2], [-1]),
+    ),
+    "mobilenet_v1": _in_stages({}, depth_multiplier=(1.0, 0.75, 0.35), min_depth=(8, 16)),
+    "mobilenet_v2": _in_stages(
+        {},
+        depth_multiplier=(1.0, 0.75, 0.35, 1.4),
+        depth_divisible_by=(8, 4),
+        min_depth=(8, 16),
+        expand_ratio=(6.0, 3.0),
+    ),
     "convnext": _CONVNEXT,
     "convnextv2": _CONVNEXT,
     "donut-swin": _SWIN,
@@ -270,6 +324,7 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "regnet": _RESNET,
     "resnet": _RESNET,
     "segformer": _in_stages(_PYRAMID, "num_encoder_blocks"),
+    "vision-encoder-decoder": _vision_encoder_decoder,
     "swin": _SWIN,
     "swinv2": _SWIN,
     "axk2": _latent_attention,

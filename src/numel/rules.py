@@ -52,7 +52,7 @@ RULES: tuple[Group, ...] = (
         either(
             # ln_1 · bn2 · input_layernorm · layer_norm1.3 · qk_norm.temp; but not norm_attn_norm.attn.Wqkv
             r"(?i:norm|[._]ln(?=[_\d.]|$)|[._]bn(?=[_\d.]|$))\w*(?:\.(?:\d+|\{\}))?(?:\.\w+)?$",
-            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|_rms$|(?i:ada_?ln)",  # (norms in a Sequential)
+            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|_rms$|(?i:ada_?ln)|\.grn$",  # (norms in a Sequential)
         ),
         (
             (r"norm\w*\.(?:mlp\.|W_)", "gate_mlp"),  # a small MLP computes the gain
@@ -71,7 +71,7 @@ RULES: tuple[Group, ...] = (
             (r"timm_model\.blocks\.\{\}\.\d+\.norm$", "in_attention"),  # MobileNetV5: only its attention has one
             (r"encoder\.block\.\{\}\.layer\.0\.|decoder\.block\.\{\}\.layer\.[01]\.", "in_attention"),  # T5
             (r"\.(?:output|intermediate)(?:_query|\.bottleneck)?\.LayerNorm$", "in_mlp"),
-            (r"(?:mlp|ff\d?|ffn|ffw\w*|feed_forward\w*)\.(?:\w+\.)*\w*norm", "in_mlp"),
+            (r"(?:mlp|ff\d?|ffn|ffw\w*|feed_forward\w*)\.(?:\w+\.)*\w*norm|\.grn$", "in_mlp"),
             (r"timm_model.*bn\d?$", "model_level"),
             (r"\{\}\.|conv_\d\.", "block"),  # input_layernorm · ln_1: somewhere in a layer
             (r"", "model_level"),  # ln_f · model.norm
@@ -85,10 +85,10 @@ RULES: tuple[Group, ...] = (
         either(
             r"altup|laurel|hyper_connection|[._]hc[._]|_hc\.|attn_res\.|_input\.query$",  # several streams
             r"layer_?scale|layer_output_scale|\.ls_?\d|\.lambda_\d$|lambdas$|(?<!norm\.)gamma$",
-            r"residual(?!_vector|_conv)|_attn_\w+_gate$|hidden_states_(?:scale|bias)$",
+            r"stages\.\{\}\.layers\.\d+\.proj$|residual(?!_vector|_conv)|_attn_\w+_gate$|hidden_states_(?:scale|bias)$",
         ),
         (
-            (r"altup|laurel|hyper|_hc\.|hc_|attn_res|query$|layer_?scale\w*\.", "mixing"),
+            (r"altup|laurel|hyper|_hc\.|hc_|attn_res|query$|layer_?scale\w*\.|\.proj$", "mixing"),
             (r"hidden_states|residual_scale\.", "mixing"),
             (r"", "scale"),
         ),
@@ -96,7 +96,7 @@ RULES: tuple[Group, ...] = (
     # ── What no module of a known kind owns ───────────────────────────────────────────────────────────────────────
     Group(
         Component.OTHER,
-        r"bottleneck\.input\.dense$|model\.proj$|(?:^\.|encoder\.)(?:input_linear|out|out_mid)$|z_[A-Z]_init$|logit_(?:scale|bias)",
+        r"bottleneck\.input\.dense$|model\.proj$|(?:^\.|encoder\.)(?:input_linear|out|out_mid)$|z_[A-Z]_init$|(?<!self\.)logit_(?:scale|bias)",
         (
             (r"\{\}\.", "layer_direct"),
             (r"", "model_direct"),
@@ -142,6 +142,7 @@ RULES: tuple[Group, ...] = (
         Component.PROJECTOR,
         either(
             r"(?:(?<!vocab_)projector|connector|aligner|merger|resampler|embed_(?:vision|audio))(?:\.|$)(?!.*\{\})",
+            r"image_to_text_projection(?:\.|$)|^\.mlp_AR\.|^\.(?:(?:model\.)?audio_tower\.)?proj$",
             r"eh_proj$|mtp\.fc$|mtp\.\w*proj$|^\.(?:model\.)?(?:mm|mlp1)\.|text_model\.head$",  # SigLIP: from text to the space of both
             r"(?:^|vision_encoder)\.adapter\.mlp\.\d$",
         ),
@@ -179,7 +180,7 @@ RULES: tuple[Group, ...] = (
         either(
             r"sconv|lconv|_convolution\.|conv_module|(?<!embed)\.conv\.|\.(?:conv|dw|pw)\w*\.conv$|conv_(?:exp|pwl)$",
             r"audio_tower\.(?:\w+\.)?conv\w*$|subsampl\w+\.(?:conv|layers)|down_conv|(?:attn|residual)_conv$",
-            r"key_conv_attn|upsampler|timestamp_head",
+            r"key_conv_attn|upsampler|timestamp_head|dwconv\.dwconv$|\.modulation\.|^\.fpn[12]\.\d$|layer\.\d\.attention\.\d$",
         ),
         (
             (r"sconv|_convolution|\.layers\.\{\}\.conv\.(?:conv|in_proj|out_proj)$", "short_conv"),  # in a text layer
@@ -194,13 +195,17 @@ RULES: tuple[Group, ...] = (
             r"lm_heads?(?:\.|$)|predictions|pred_layer|lm_loss|vocab_(?:projector|transform)|unembed",
             r"^\.(?:head|decoder|output|embed_out|proj_out|logits_dense|fc|cls)$|^\.(?:head|cls)\.\w+$|\.score$",
             r"^\.(?:\w+\.)*output_projection$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
-            r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs",
+            r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
+            r"decode_head\.linear_|^\.decoder\.\d$",
         ),
         (
             (r"head\.(?:attention|probe)", "pooling"),
             (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
-            (r"pooler|classifier\.", "transform"),
-            (r"classifier|score|seq_relationship|qa_outputs|diffusion|^\.(?:fc|cls)(?:\.output)?$", "task"),
+            (r"pooler|classifier\.(?!\d|convolution)|decode_head\.linear_", "transform"),
+            (
+                r"classifier|score|itm_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion|^\.(?:fc|cls)(?:\.output)?$",
+                "task",
+            ),
             (r"", "lm_head"),
         ),
     ),
@@ -211,14 +216,17 @@ RULES: tuple[Group, ...] = (
             r"per_layer|\.inp_gate$|^\.blk\.\{\}\.proj$|embeddings?\.\w+",
             r"embeddings?_proj|embedding_hidden_mapping|embedder\.projection|project_(?:in|out)$",
             r"(?<!relative_)position_bias\.relative|relative_position_embedding|rel_embeddings|pos_conv_embed",
-            r"patch_emb|vision_embed|_embed\.encoder\.embed\.|spec_embed",
+            r"patch_emb|patch_conv$|downsample\.reduction$|embedder\.convolution$|vision_embed|_embed\.encoder\.embed\.|spec_embed",
             r"input_proj_linear|feature_projection|subsampl\w+\.linear",
         ),
         (
             (r"per_layer(?:_token_embd)?$", "per_layer"),  # Gemma 3n: one more table for each layer
             (r"per_layer|inp_gate|^\.blk\.\{\}\.proj$", "per_layer_proj"),
-            (r"position|pos_emb|pos_conv|rel_emb|temporal_emb", "position"),
-            (r"patch|vision_embed|input_proj|feature|subsampl|embed\.(?:conv|out)", "patch_or_feature"),
+            (r"position|pos_emb|pos_conv|rel_emb|temporal_emb|(?:row|column)_embedder", "position"),
+            (
+                r"patch|reduction|convolution|vision_embed|input_proj|feature|subsampl|embed\.(?:conv|out)",
+                "patch_or_feature",
+            ),
             (r"(?:token|task)_type|segment", "token_type"),
             (r"proj|transformation|_mapping|map_inputs", "proj"),  # embeddings narrower than the model
             (r"class_emb|spec_emb|_tokens?$", "special"),
@@ -237,10 +245,10 @@ RULES: tuple[Group, ...] = (
             (r"indexer|compressor", "indexer"),  # which keys a sparse attention looks at
             (r"sink|softmax_offset", "sink"),
             (r"relative_(?:attention|position)_bias|rel_logits|rel_pos_emb|attn_rel_b", "rel_pos_bias"),  # T5's table
-            (r"rel_attn_embed|distance_emb", "rel_pos_bias"),
+            (r"rel_attn_embed|distance_emb|continuous_position_bias", "rel_pos_bias"),
             (r"rel_l2|rel_pos|relative_pos|linear_pos|(?<![a-z])r_(?:proj|kernel)|\.wr_du$", "rel_pos"),
             (r"r_[rsw]_bias|bias_[uv]$|seg_embed", "rel_pos"),  # Transformer-XL's
-            (r"\.conv$|conv_qk|timm_model.*\.proj$", "conv"),
+            (r"\.conv$|conv_qk|timm_model.*\.proj$|(?:spatial|sequence)_reduction$|\.sr$", "conv"),
             (r"(?:qkv(?:_proj)?|query_key(?:_value)?|c_attn|in_proj(?:_weight|_bias)?)$", "qkv"),
             (r"q_gate_proj|q_[ab](?:_proj)?$|attn_k_b$|\.wkv$|\bkv_(?:[ab]_)?proj|attn_kv_[ab]", "latent"),  # MLA
             (r"gate_(?:proj|bias)|linear_gate|g_proj|exclusive|attn_gate|gate_attn$", "gate"),
@@ -248,8 +256,11 @@ RULES: tuple[Group, ...] = (
             (r"[._](?:k|key|[wW]k|linear_k|project_k)" + SUFFIX, "k"),
             (r"[._](?:v|value|[wW]v|linear_v|project_v)" + SUFFIX, "v"),
             (r"[._](?:o|out|output|[wW]o|linear_out|to_out)(?:_lin|_ud|(?:_[ab])?(?:_proj\w*)?)(?:\.|$)", "o"),
-            (r"attention_out|dense|c_proj|\.(?:proj|post|post_proj)$|post_attention\.|linear_proj$", "o"),
-            (r"\.A$|dt_proj|per_dim_scale|lambda", "scale"),
+            (
+                r"attention_out|dense|c_proj|\.(?:proj|post|post_proj)$|post_attention\.|linear_proj$|\.projection(?:_layer)?$",
+                "o",
+            ),
+            (r"\.A$|dt_proj|per_dim_scale|lambda|logit_scale", "scale"),
             (r"", "other"),
         ),
     ),
@@ -331,7 +342,7 @@ LEAF = either(
 
 # Which tower: (regex on the name, tower); the first that matches, else "main".
 TOWERS: tuple[tuple[str, str], ...] = (
-    (r"vision|visual|image|img|(?:^|\.)vit\.|^v\.", "vision"),
+    (r"vision|visual|video_tower|image|img|(?:^|\.)vit\.|^v\.", "vision"),
     (r"audio|speech|^a\.", "audio"),
     (r"^(?:(?!(?:text_)?decoder\.|dec\.)[^.]+\.)*(?:(?:text_)?encoder|enc)\.", "encoder"),
     (r"(?:^|\.)(?:(?:text_)?decoder|dec)\.", "decoder"),
