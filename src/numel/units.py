@@ -39,6 +39,8 @@ def format_value(raw: Any, unit: Unit, lang: str = "en") -> str:
     ('497.8 MB (474.7 MiB)', '1.9990', 'unknown')
     >>> format_value(1582.392, Unit.REAL), format_value(-0.0446553, Unit.REAL, "vi"), format_value(-6e-33, Unit.REAL)
     ('1,582', '−0,04466', '−6 × 10⁻³³')
+    >>> format_value(291648307200, Unit.FLOPS), format_value(0.00435, Unit.SECONDS, "vi"), format_value(0.5, Unit.INTENSITY)
+    ('291.6 GFLOP', '4,35 ms', '0.5 FLOP/B')
     """
     if raw is None:
         return UNKNOWN[lang]
@@ -167,6 +169,24 @@ def _scaled(raw: Any, base: int, names: tuple[str, ...]) -> str:
     return f"{value:,.1f} {names[-1]}"
 
 
+def _prefixed(raw: Any, lang: str, unit: str) -> str:
+    """Four significant digits with an SI prefix: 291.6 GFLOP, 4.35 ms."""
+    size = abs(float(raw))
+    if size == 0:
+        return f"0 {unit}"
+    shown = float(f"{size:.4g}")
+    scale, prefix = next((row for row in _PREFIXES if shown >= row[0]), _PREFIXES[-1])
+    digits = max(3 - floor(log10(shown / scale)), 0)
+    text = f"{raw / scale:,.{min(digits, 3)}f}"
+    return _local(text.rstrip("0").rstrip(".") if "." in text else text, lang) + f" {prefix}{unit}"
+
+
+_PREFIXES = (
+    (1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""),
+    (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"),
+)  # fmt: skip
+
+
 _NUMBERS: dict[Unit, Callable[[Any, str], str]] = {
     Unit.COUNT: _count,
     Unit.SHORT_COUNT: _short_count,
@@ -176,6 +196,11 @@ _NUMBERS: dict[Unit, Callable[[Any, str], str]] = {
     Unit.RATIO: _ratio,
     Unit.REAL: _real,
     Unit.FACTOR: _factor,
+    Unit.FLOPS: lambda raw, lang: _prefixed(raw, lang, "FLOP"),
+    Unit.FLOP_RATE: lambda raw, lang: _prefixed(raw, lang, "FLOP/s"),
+    Unit.BYTE_RATE: lambda raw, lang: _prefixed(raw, lang, "B/s"),
+    Unit.INTENSITY: lambda raw, lang: _local(f"{raw:,.3g}" if raw < 1000 else f"{raw:,.0f}", lang) + " FLOP/B",
+    Unit.SECONDS: lambda raw, lang: _prefixed(raw, lang, "s"),
     Unit.INDEX: lambda raw, lang: str(raw),  # noqa: ARG005 - a layer's number is the same in every language
 }
 

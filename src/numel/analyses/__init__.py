@@ -8,6 +8,7 @@ from ..registry import Plugin
 ANALYSES: dict[str, Plugin] = {
     "show": Plugin("numel.analyses.breakdown", "where the parameters live: by component, part, layer, tensor, …"),
     "norms": Plugin("numel.analyses.norms", "the normalisation layers alone: γ against β"),
+    "cost": Plugin("numel.analyses.cost", "what the parameters cost: bytes, FLOPs, KV cache, memory, roofline"),
     "scaling": Plugin("numel.analyses.scaling", "how each share moves with the size of the model, and why"),
     "explain": Plugin("numel.analyses.explain", "each count as arithmetic of the configuration's fields"),
     "values": Plugin("numel.analyses.values", "how the weights are distributed: moments, quantiles, outliers, entropy"),

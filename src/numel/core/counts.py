@@ -69,11 +69,15 @@ def _active(table: ParameterTable, total: int, routed: int) -> int | None:
     """`total` less the routed experts that a token does not pass through."""
     if not routed:
         return total
+    found = experts_of(table)
+    return None if found is None else total - routed + routed * found[1] // found[0]
+
+
+def experts_of(table: ParameterTable) -> tuple[int, int] | None:
+    """How many routed experts a layer has and how many of them a token passes through, None where nobody says it."""
     stated = [table.config.fields if table.config else {}, table.hyperparameters]
     experts, used = _find(stated, _EXPERTS), _find(stated, _EXPERTS_PER_TOKEN)
-    if not experts or used is None or used > experts:
-        return None
-    return total - routed + routed * used // experts
+    return None if not experts or used is None or used > experts else (experts, used)
 
 
 # What configurations call the number of routed experts, and how many of them a token passes through.

@@ -26,6 +26,11 @@ class Unit(StrEnum):
     RATIO = "ratio"  # 1.9990
     REAL = "real"  # a value of any size, of a weight say: 0.04466, −1.5e-09
     FACTOR = "factor"  # growth: ×17.3
+    FLOPS = "flops"  # arithmetic: 291.6 GFLOP
+    FLOP_RATE = "flop_rate"  # arithmetic a second: 989.4 TFLOP/s
+    BYTE_RATE = "byte_rate"  # 4.8 TB/s
+    INTENSITY = "intensity"  # arithmetic for each byte that moves: 206 FLOP/B
+    SECONDS = "seconds"  # 4.35 ms
     INDEX = "index"  # a layer's number: no separators
     NAME = "name"  # a name from outside (tensor, model, path): shown escaped, never translated
     WORD = "word"  # a word of the taxonomy (a component, a part): translated by the view
@@ -90,7 +95,10 @@ class ChartKind(StrEnum):
 
 
 class Chart(NamedTuple):
-    """Series over categories (`categories` are names of models) or over numbers (`x`)."""
+    """Series over categories or over numbers (`x`).
+
+    `categories` are names of models, or words to be translated where `category_unit` says so.
+    """
 
     key: str
     title: Text
@@ -103,6 +111,7 @@ class Chart(NamedTuple):
     x_title: Text = Text("")
     x_unit: Unit = Unit.SHORT_COUNT
     note: Text = Text("")
+    category_unit: Unit = Unit.NAME
 
 
 class NoteKind(StrEnum):

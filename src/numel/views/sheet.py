@@ -65,7 +65,7 @@ def sheet_of(chart: Chart, translate: Translator, ax: Axes) -> Sheet:
     return Sheet(chart, translate, ax, float(inches[0]) * 72 * place.width, float(inches[1]) * 72 * place.height)
 
 
-def category_names(chart: Chart) -> list[str]:
+def category_names(chart: Chart, translate: Translator | None = None) -> list[str]:
     """The categories as labels: escaped, on two lines from a slash on where that helps, and no longer than a label may be.
 
     >>> from numel.core.report import ChartKind, Text
@@ -73,6 +73,8 @@ def category_names(chart: Chart) -> list[str]:
     >>> [name.splitlines() for name in category_names(Chart("share", Text(""), ChartKind.STACKED, names, (), Text("")))]
     [['gpt2'], ['meta-llama/', 'Llama-3.2-1B']]
     """
+    if translate is not None and chart.category_unit is Unit.WORD:
+        return [translate.word(name) for name in chart.categories]
     return [_label(format_value(name, Unit.NAME)) for name in chart.categories]
 
 

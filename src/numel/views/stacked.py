@@ -40,7 +40,7 @@ class _Part(NamedTuple):
 
 def margins(chart: Chart, translate: Translator, room: float) -> Margins:
     """Names of the categories at the left, thin series at the right, names of the series above."""
-    left = max((width(name, NORMAL) for name in category_names(chart)), default=0.0) + 8
+    left = max((width(name, NORMAL) for name in category_names(chart, translate)), default=0.0) + 8
     right = sum(_thin_width(chart, translate, k) + _GAP for k in _thin(chart))
     bar_width = room - left - right
     n_lines = max((_name(chart, translate, k).count("\n") + 1 for k in _thin(chart)), default=1)
@@ -69,7 +69,7 @@ def paint(sheet: Sheet) -> None:
     else:
         draw_key(sheet, _keyed(chart), -_BAR / 2 - 7 * point, point)
     _thin_columns(sheet, thin, point)
-    ax.set_yticks(range(n_rows), category_names(chart), parse_math=False)
+    ax.set_yticks(range(n_rows), category_names(chart, sheet.translate), parse_math=False)
     ax.set_xticks([])
 
 

@@ -284,7 +284,7 @@ def _chart(chart: Chart, page: _Page) -> Iterator[Line]:
     if is_picture_of_table(chart):
         return
     yield from _paragraph(title, page, style="bold")
-    names = [page.value(name, Unit.NAME) for name in chart.categories]
+    names = [page.value(name, chart.category_unit) for name in chart.categories]
     margin = min(max(map(cell_width, names), default=0), (page.room or 80) // 3)
     width = min((page.room or 80) - margin - len(GAP), 64)
     for k, name in enumerate(names):

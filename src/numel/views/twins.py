@@ -16,6 +16,8 @@ def table_of(chart: Chart) -> Table:
     columns = [Column("model", Text("model"), Unit.NAME)]
     if chart.kind in (ChartKind.MAP, ChartKind.RANGE):
         columns = [Column("layer", chart.x_title, Unit.NAME)]
+    if chart.category_unit is Unit.WORD:
+        columns = [Column("what", Text("of"), Unit.WORD)]
     leads: list[tuple[object, ...]] = [(name,) for name in chart.categories]
     if chart.x:
         columns.append(Column("x", chart.x_title, Unit.COUNT))

@@ -1,0 +1,135 @@
+"""What do the parameters cost: bytes, arithmetic, cache and time, part by part?"""
+
+from __future__ import annotations
+
+from ..core.parameters import Component
+from ..core.records import NamedTuple
+from ..costs.devices import device_called
+from ..costs.estimate import Estimate, estimate, usual_context
+from ..costs.memory import Fit, Memory, Training, fit, memory, training
+from ..costs.roofline import Roof, roof
+from ..costs.setting import Setting, dtype_called
+from ..errors import UsageError
+from .cost_report import report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Sequence
+
+    from ..core.parameters import ParameterTable
+    from ..costs.devices import Device
+
+__all__ = ["Group", "ModelCost", "Options", "add_options", "analyze", "report"]
+
+_KEYS = ("component", "part", "layer")
+
+
+class Options(NamedTuple):
+    """The words of the command line. `context` None: 1,024 tokens, or as many positions as the model has."""
+
+    context: int | None = None
+    batch: int = 1
+    dtype: str | None = None
+    kv_dtype: str | None = None
+    phase: str = "prefill"
+    causal_flops: str = "square"
+    mla: str = "absorbed"
+    by: str = "component"
+    on: str | None = None
+    zero: int = 0
+
+
+class Group(NamedTuple):
+    """The works that share a key, summed. `roof` is None without a device."""
+
+    keys: tuple[str | int | None, ...]
+    numel: int
+    weight_nbytes: int
+    read_nbytes: int
+    flops: int
+    kv_nbytes: int
+    kv_moved_nbytes: int
+    roof: Roof | None
+
+
+class ModelCost(NamedTuple):
+    """The cost of one model in the phase asked for, and its prefill and decode for the lens."""
+
+    estimate: Estimate
+    by: tuple[str, ...]
+    groups: tuple[Group, ...]
+    lens: tuple[Estimate, Estimate]
+    memory: Memory
+    training: Training | None
+    fit: Fit | None
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """The command's own options."""
+    parser.add_argument("--context", type=int, metavar="N", help="tokens of a sequence; decoding, the new one included")
+    parser.add_argument("--batch", type=int, default=1, metavar="N", help="sequences at once")
+    parser.add_argument("--dtype", metavar="TYPE", help="element type of the weights: bf16, fp8, …; else as stored")
+    parser.add_argument("--kv-dtype", metavar="TYPE", help="element type of the cache; else as the weights")
+    parser.add_argument("--phase", default="prefill", metavar="PHASE", help="prefill, decode or train")
+    parser.add_argument(
+        "--causal-flops", default="square", metavar="FORM", help="count causal scores as a square or a triangle"
+    )
+    parser.add_argument("--mla", default="absorbed", metavar="FORM", help="decode latent attention absorbed or naive")
+    parser.add_argument("--by", default="component", metavar="KEY", help="rows: component, part or layer")
+    parser.add_argument(
+        "--device", dest="on", metavar="NAME", help="does it fit there, and what bounds it: h200, h200x8, …"
+    )
+    parser.add_argument("--zero", type=int, default=0, metavar="STAGE", help="share training states as ZeRO 1, 2 or 3")
+
+
+def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelCost, ...]:
+    """The cost of each model. Raises UsageError for senseless options, UnsupportedError for unknown attention."""
+    by = tuple(key.strip() for key in options.by.split(","))
+    for key in by:
+        if key not in _KEYS:
+            message = f"cannot group the cost by {key!r}"
+            raise UsageError(message, hint=f"there is {', '.join(_KEYS)}")
+    device = device_called(options.on) if options.on is not None else None
+    return tuple(_cost(table, options, by, device) for table in models)
+
+
+def _cost(table: ParameterTable, options: Options, by: tuple[str, ...], device: Device | None) -> ModelCost:
+    setting = Setting(
+        options.phase,
+        usual_context(table) if options.context is None else options.context,
+        options.batch,
+        dtype_called(options.dtype, "--dtype") if options.dtype else None,
+        dtype_called(options.kv_dtype, "--kv-dtype") if options.kv_dtype else None,
+        options.causal_flops,
+        options.mla,
+    )
+    found = estimate(table, setting, by_layer="layer" in by)
+    second = "prefill" if found.family.stack == "encoder" else "decode"
+    lens = (estimate(table, setting._replace(phase="prefill")), estimate(table, setting._replace(phase=second)))
+    states = None
+    if options.phase == "train":
+        states = training(found.total("numel"), options.zero, device.n_devices if device else 1)
+    fits = fit(found, device) if device is not None and states is None else None
+    return ModelCost(found, by, tuple(_groups(found, by, device)), lens, memory(found), states, fits)
+
+
+def _groups(found: Estimate, by: tuple[str, ...], device: Device | None) -> list[Group]:
+    names = [name for key in by for name in (("component", "part") if key == "part" else (key,))]
+    sums: dict[tuple[str | int | None, ...], list[int]] = {}
+    for work in found.works:
+        key = tuple(getattr(work, name) for name in names)
+        entry = sums.setdefault(key, [0] * 6)
+        values = (work.numel, work.weight_nbytes, work.read_nbytes, work.flops, work.kv_nbytes, work.kv_moved_nbytes)
+        for k, value in enumerate(values):
+            entry[k] += value
+    made = []
+    for key, (numel, held, read, flops, kept, kept_moved) in sums.items():
+        if any((numel, flops, kept)):
+            bound = roof(flops, read + kept_moved, device, found.stored.name) if device else None
+            made.append(Group(key, numel, held, read, flops, kept, kept_moved, bound))
+    rank = {component.value: k for k, component in enumerate(Component)}
+    made.sort(
+        key=lambda g: tuple(1 << 40 if k is None else rank.get(k, 0) if isinstance(k, str) else k for k in g.keys)
+    )
+    return made

@@ -1,0 +1,96 @@
+"""In which conventions is a cost counted? Sentences that are printed with every result."""
+
+from __future__ import annotations
+
+from ..core.report import Note, Text, Unit, Value
+from ..costs.estimate import BLOCK
+from ..costs.memory import USABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..costs.memory import Training
+    from .cost import ModelCost
+
+
+def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
+    """How costs were counted, as far as it matters for these models."""
+    said = [
+        Text(
+            "FLOPs as torch's FlopCounterMode counts them: a multiply and an add are 2, only matrix products and "
+            "convolutions count; a lookup, a norm, a bias, an activation, a softmax and rotary angles are 0"
+        ),
+        Text("a tied output matrix holds no parameters of its own and costs its FLOPs; logits at every position"),
+        _causal(result),
+    ]
+    if any(c.estimate.setting.phase == "train" for c in result):
+        said.append(Text("a training step is three forward passes: the gradients of a product are two of its size"))
+    if any(c.estimate.n_experts for c in result):
+        said.append(
+            Text(
+                "of routed experts only those of a token work; T tokens touch E·(1 − (1 − k/E)^T) of E experts, the "
+                "expected number when k are drawn for each token at random: so many are read"
+            )
+        )
+    if any(a.latent for c in result for a in c.estimate.attentions):
+        said.append(_latent(result))
+    values: dict[str, Value | Text] = {"block": Value(BLOCK, Unit.COUNT), "usable": Value(USABLE, Unit.SHARE)}
+    said.append(
+        Text(
+            "KV cache: the logical minimum keeps of each token what later tokens need, in a window no more than that; "
+            "engines reserve blocks of {block} tokens (vLLM's default) over the whole context in every layer",
+            values,
+        )
+    )
+    said.append(
+        Text(
+            "activations: residual stream, its sum and the widest output of a matrix at once, no scores "
+            "(FlashAttention), logits of one position"
+        )
+    )
+    if any(row.tower in ("vision", "audio") for c in result for row in c.estimate.works):
+        said.append(Text("text alone: towers for pictures and sound are held in memory and do no work"))
+    if any(c.fit for c in result):
+        said.append(
+            Text(
+                "roofline (Williams, Waterman and Patterson 2009): the longer of FLOPs at the dense peak and bytes of "
+                "weights and cache at the full bandwidth; {usable} of the memory is usable (vLLM's default)",
+                values,
+            )
+        )
+    return tuple(said)
+
+
+def _causal(result: Sequence[ModelCost]) -> Text:
+    if result[0].estimate.setting.causal == "triangle":
+        return Text("causal attention counted as its triangle: token t meets t keys, in a window no more than that")
+    return Text("causal attention counted as the whole square n × n, as its eager implementation computes it")
+
+
+def _latent(result: Sequence[ModelCost]) -> Text:
+    if result[0].estimate.setting.latent == "naive":
+        return Text("latent attention decoded naively: keys and values of the whole context expanded for every token")
+    return Text(
+        "latent attention decoded absorbed: queries meet the cached latents themselves (DeepSeek-V2, section 2.1)"
+    )
+
+
+def training_note(states: Training) -> Note:
+    """What a step of Adam needs on each device."""
+    values = {
+        "weights": Value(states.weights, Unit.NBYTES),
+        "gradients": Value(states.gradients, Unit.NBYTES),
+        "optimizer": Value(states.optimizer, Unit.NBYTES),
+        "total": Value(states.total, Unit.NBYTES),
+        "n": Value(states.n_devices, Unit.COUNT),
+        "stage": Value(states.stage, Unit.INDEX),
+    }
+    return Note(
+        Text(
+            "training with mixed-precision Adam, on each of {n} devices with ZeRO stage {stage}: weights {weights} + "
+            "gradients {gradients} + optimizer {optimizer} = {total}, activations apart (2 + 2 + 12 bytes a parameter: "
+            "Rajbhandari et al. 2020)",
+            values,
+        )
+    )

@@ -1,0 +1,85 @@
+"""Which devices are known: how much memory, how fast it is, and how many products a second?
+
+Peaks are dense (without the 2:4 sparsity of data sheets), with sums in float32; None where the maker publishes none.
+Memory is as sold: a maker's GB are 10⁹ bytes of an accelerator's HBM, and 2³⁰ bytes of a card's or a machine's GDDR.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..core.records import NamedTuple
+from ..errors import UsageError
+
+_GB, _GIB, _T = 10**9, 2**30, 10**12
+
+
+class Device(NamedTuple):
+    """One device, or `n_devices` alike. `nbytes`, `bandwidth` (bytes/s) and peaks (FLOP/s) are of one."""
+
+    name: str
+    title: str
+    nbytes: int
+    bandwidth: int
+    peak_bf16: int | None
+    peak_fp8: int | None
+    source: str
+    n_devices: int = 1
+
+    def peak(self, dtype: str) -> int | None:
+        """FLOP/s at the element type of the weights, of all devices together; 8 bits without a peak of their own run as 16."""
+        one = self.peak_fp8 if dtype.startswith("F8") and self.peak_fp8 else self.peak_bf16
+        return one * self.n_devices if one else None
+
+    @property
+    def all_nbytes(self) -> int:
+        """Memory of all of them."""
+        return self.n_devices * self.nbytes
+
+    @property
+    def all_bandwidth(self) -> int:
+        """Bytes a second that all of them read together."""
+        return self.n_devices * self.bandwidth
+
+
+DEVICES: dict[str, Device] = {
+    device.name: device
+    for device in (
+        Device("h200", "NVIDIA H200 SXM", 141 * _GB, 4_800 * _GB, round(989.4 * _T), round(1978.9 * _T),
+               "https://www.nvidia.com/en-us/data-center/h200/ (half of its peaks with sparsity)"),
+        Device("h100", "NVIDIA H100 SXM", 80 * _GB, 3_350 * _GB, round(989.4 * _T), round(1978.9 * _T),
+               "https://www.nvidia.com/en-us/data-center/h100/ (half of its peaks with sparsity)"),
+        Device("a100", "NVIDIA A100 80GB SXM", 80 * _GB, 2_039 * _GB, 312 * _T, None,
+               "https://www.nvidia.com/en-us/data-center/a100/"),
+        Device("l40s", "NVIDIA L40S", 48 * _GB, 864 * _GB, 362 * _T, 733 * _T,
+               "https://www.nvidia.com/en-us/data-center/l40s/"),
+        Device("rtx4090", "NVIDIA GeForce RTX 4090", 24 * _GIB, 1_008 * _GB, round(165.2 * _T), round(330.3 * _T),
+               "NVIDIA Ada GPU Architecture, appendix A (tensor peaks with FP32 accumulate)"),
+        Device("rtx5090", "NVIDIA GeForce RTX 5090", 32 * _GIB, 1_792 * _GB, round(209.5 * _T), 419 * _T,
+               "NVIDIA RTX Blackwell GPU Architecture, appendix A (tensor peaks with FP32 accumulate)"),
+        Device("mi300x", "AMD Instinct MI300X", 192 * _GB, 5_300 * _GB, round(1307.4 * _T), round(2614.9 * _T),
+               "https://www.amd.com/en/products/accelerators/instinct/mi300/mi300x.html"),
+        Device("m1-max", "Apple M1 Max", 64 * _GIB, 400 * _GB, round(10.4 * _T), None,
+               "https://www.apple.com/newsroom/2021/10/introducing-m1-pro-and-m1-max/ (FP32 of the GPU)"),
+        Device("m3-ultra", "Apple M3 Ultra", 512 * _GIB, 819 * _GB, None, None,
+               "https://www.apple.com/newsroom/2025/03/apple-reveals-m3-ultra/"),
+        Device("xeon-8480", "Intel Xeon Platinum 8480+, 8 × DDR5-4800", 512 * _GIB, round(307.2 * _GB),
+               round(229.376 * _T), None,
+               "https://www.intel.com/content/www/us/en/products/sku/231746 (AMX: 2,048 BF16 operations a cycle, 56 cores, 2.0 GHz)"),
+    )
+}  # fmt: skip
+
+
+def device_called(text: str) -> Device:
+    """The device that `text` names: `h200`, `h200x8`, `8xh200`. Raises UsageError with near names."""
+    word = text.strip().lower().replace("_", "-")
+    found = re.fullmatch(r"(?:(\d{1,5})x)?([a-z][\w-]*?)(?:x(\d{1,5}))?", word)
+    name = found[2] if found else word
+    device = DEVICES.get(name) or DEVICES.get(name.replace("-", ""))
+    count = int(found[1] or found[3] or 1) if found else 1
+    if device is None and word in DEVICES:
+        device, count = DEVICES[word], 1
+    if device is None or count < 1 or (found and found[1] and found[3]):
+        message = f"--device {text}: no such device"
+        raise UsageError(message, hint=f"there is {', '.join(DEVICES)}; h200x8 is eight of one")
+    return device._replace(n_devices=count)

@@ -1,0 +1,227 @@
+"""How much arithmetic does each part of a model do, which bytes move for it, and what does the cache keep?
+
+Convention: that of torch's FlopCounterMode. A multiply and an add are 2 FLOPs, only matrix products and convolutions
+count, so a bias, a norm, an activation, a softmax and a lookup are 0. A training step is three forward passes, since
+the gradients of a product by its two factors are two products of its size.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..core.counts import experts_of
+from ..core.kinds import kinds_of
+from ..core.parameters import Component
+from ..core.records import NamedTuple
+from ..errors import UsageError
+from .attention import CROSS, attentions
+from .families import family_of
+from .fields import TextFields
+from .linear import Tokens, linear_cost
+from .setting import checked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ..core.dtypes import DType
+    from ..core.parameters import Parameter, ParameterTable
+    from .attention import Attention
+    from .families import Family
+    from .setting import Setting
+
+
+class Work(NamedTuple):
+    """What one part of a model costs. Its parameters take `weight_nbytes`, of which a pass reads `read_nbytes`.
+
+    `flops` are those of the whole batch. `kv_nbytes` is what the cache keeps for the batch at the end of the context,
+    `reserved_nbytes` what an engine sets aside for it, and `kv_moved_nbytes` what the pass reads and writes of it.
+    """
+
+    component: str
+    part: str
+    tower: str
+    layer: int | None
+    numel: int
+    flops: int
+    weight_nbytes: int
+    read_nbytes: int
+    kv_nbytes: int = 0
+    reserved_nbytes: int = 0
+    kv_moved_nbytes: int = 0
+
+
+class Estimate(NamedTuple):
+    """The work of every part, in the order of the parameters; attention's own products behind them."""
+
+    table: ParameterTable
+    setting: Setting
+    family: Family
+    works: tuple[Work, ...]
+    attentions: tuple[Attention, ...]
+    n_positions: int | None
+    n_experts: tuple[int, int] | None
+    kv_dtype: DType
+    stored: DType
+    d_model: int
+
+    def total(self, field: str) -> int:
+        """The sum of one field of all works."""
+        return sum(getattr(work, field) for work in self.works)
+
+    def cache_nbytes(self, n: int) -> int:
+        """Bytes that an engine reserves for `n` tokens of each sequence of the batch."""
+        kept = sum(attention.kept for attention in self.attentions)
+        return self.setting.batch * self.kv_dtype.nbytes(kept * -(-n // BLOCK) * BLOCK)
+
+    @property
+    def kv_per_token(self) -> int:
+        """Bytes that one more token adds to the cache of a sequence while no window is full."""
+        return self.kv_dtype.nbytes(sum(attention.kept for attention in self.attentions))
+
+
+USUAL_CONTEXT = 1024  # tokens, where nobody asks for another number
+
+# vLLM and its kin hand out the cache in blocks of 16 tokens (CacheConfig.block_size, its default on NVIDIA GPUs).
+BLOCK = 16
+
+
+def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False) -> Estimate:
+    """The cost of `setting` for the model. Raises UnsupportedError for an attention that is not known.
+
+    `by_layer` keeps the layers apart, at a microsecond for each tensor.
+    """
+    setting = checked(setting)
+    fields = TextFields(table)
+    family = family_of(fields, table.name)
+    if family.stack == "encoder_decoder" and not any(row.tower == "encoder" for row in table.rows):
+        family = family._replace(stack="decoder")  # the decoder alone, as BartForCausalLM
+    _check(table, setting, fields, family)
+    found = attentions(table, fields, family)
+    stored = setting.dtype or _stored(table)
+    kv_dtype = setting.kv_dtype or stored
+    experts = experts_of(table)
+    tokens = _tokens(setting, family)
+    whole = (
+        by_layer or family.stack != "decoder" or _has_cross(table)
+    )  # kinds do not tell a decoder's two attentions apart
+    rows: Iterable[tuple[Parameter, int]] = ((r, 1) for r in table.rows) if whole else kinds_of(table)
+    sums: dict[tuple[str, str, str, int | None], list[int]] = {}
+    for row, n in rows:
+        cost = linear_cost(row, tokens, experts, setting.phase, setting.dtype)
+        if cost is not None:
+            entry = sums.setdefault(
+                (row.component.value, row.part, row.tower, row.layer if by_layer else None), [0] * 4
+            )
+            for k, value in enumerate(cost):
+                entry[k] += n * value
+    for key, entry in sums.items():
+        if key[:2] == (Component.MOE.value, "experts") and experts is not None:
+            entry[1] = entry[1] * experts[1] // experts[0]  # of all experts together, so that nothing is rounded
+    works = [Work(*key, *values) for key, values in sums.items()]
+    works += _tied_head(table, tokens, setting)
+    works += [w for a in found for w in _products(a, setting, kv_dtype, by_layer=by_layer)]
+    return Estimate(
+        table, setting, family, _merge(works), found, fields.n_positions, experts, kv_dtype, stored, fields.d_model
+    )
+
+
+def usual_context(table: ParameterTable) -> int:
+    """1,024 tokens, or as many as the model has positions."""
+    return min(USUAL_CONTEXT, TextFields(table).n_positions or USUAL_CONTEXT)
+
+
+def _has_cross(table: ParameterTable) -> bool:
+    """Whether some attention is on another tower's output; a kind's first row stands for all of one shape, so ask early."""
+    return any(row.component is Component.ATTENTION and CROSS.search(row.tensor.name) for row in table.rows)
+
+
+def _check(table: ParameterTable, setting: Setting, fields: TextFields, family: Family) -> None:
+    n = fields.n_positions
+    if n is not None and setting.context > n:
+        message = f"{table.name}: --context {setting.context} is beyond the model's {n} positions"
+        raise UsageError(message, hint=f"--context {n} is the longest")
+    if family.stack == "encoder" and setting.phase == "decode":
+        message = f"{table.name}: an encoder reads its text at once and decodes nothing"
+        raise UsageError(message, hint="--phase prefill")
+
+
+def _stored(table: ParameterTable) -> DType:
+    """The element type of most of the weights."""
+    sums: dict[DType, int] = {}
+    for row, n in kinds_of(table):
+        sums[row.tensor.dtype] = sums.get(row.tensor.dtype, 0) + n * row.numel
+    return max(sums, key=lambda dtype: sums[dtype])
+
+
+def _tokens(setting: Setting, family: Family) -> Tokens:
+    new = 1 if setting.phase == "decode" else setting.context
+    encoded = 0 if setting.phase == "decode" else setting.context
+    if family.stack == "encoder_decoder":
+        return Tokens(setting.batch, new, encoded, has_encoder=True)
+    return Tokens(setting.batch, new, new)
+
+
+def _tied_head(table: ParameterTable, tokens: Tokens, setting: Setting) -> list[Work]:
+    """The arithmetic of an output matrix that is the token embedding again: no parameters of its own."""
+    if any(row.part == "lm_head" and row.role == "weight" and row.excluded is None for row, _ in kinds_of(table)):
+        return []
+    shapes = {row.tensor.name: row for row in table.rows if row.component is Component.EMBEDDING}
+    for name, target in table.aliases.items():
+        if target in shapes and not _IS_EMBEDDING.search(name):
+            row = shapes[target]
+            nbytes = (setting.dtype or row.tensor.dtype).nbytes(row.tensor.numel)
+            flops = _times(setting) * 2 * row.tensor.numel * tokens.all_new
+            return [Work(Component.HEAD.value, "lm_head", row.tower, None, 0, flops, 0, nbytes)]
+    return []
+
+
+_IS_EMBEDDING = re.compile(r"embed(?!_out)|wte|shared|emb\b")
+
+
+def _times(setting: Setting) -> int:
+    """Forward passes that a phase is worth."""
+    return 3 if setting.phase == "train" else 1
+
+
+def _products(attention: Attention, setting: Setting, kv_dtype: DType, *, by_layer: bool) -> list[Work]:
+    """The scores and the weighted sum of one attention, and the cache that they read: keys for one, values for the other."""
+    n, batch = setting.context, setting.batch
+    scores, values, extra = attention.scores, attention.values, 0
+    decoding = setting.phase == "decode"
+    is_done = decoding and attention.kept == 0  # an encoder's own attention
+    if decoding and attention.latent is not None:
+        if setting.latent == "absorbed":
+            scores, values = attention.latent.scores, attention.latent.values
+        else:  # every latent of the cache is expanded, not only the new one
+            extra = 2 * attention.latent.expand * (attention.span(n) - 1) * batch
+    pairs = 0 if is_done else _pairs(attention, setting) * batch * _times(setting)
+    if setting.phase == "train":  # nothing is kept for later tokens
+        attention = attention._replace(kept=0)
+    kept = batch * kv_dtype.nbytes(attention.kept * attention.span(n))
+    reserved = batch * kv_dtype.nbytes(attention.kept * -(-n // BLOCK) * BLOCK)
+    layer = attention.layer if by_layer else None
+    name = Component.ATTENTION.value
+    return [
+        Work(name, "scores", attention.tower, layer, 0, 2 * scores * pairs + extra, 0, 0, kept, reserved, kept),
+        Work(name, "weighted_sum", attention.tower, layer, 0, 2 * values * pairs, 0, 0),
+    ]
+
+
+def _pairs(attention: Attention, setting: Setting) -> int:
+    """How many queries meet how many keys."""
+    n, span = setting.context, attention.span(setting.context)
+    if setting.phase == "decode":
+        return span
+    if setting.causal == "square" or attention.is_cross or attention.kept == 0:
+        return n * n
+    return span * (span + 1) // 2 + (n - span) * span
+
+
+def _merge(works: Sequence[Work]) -> tuple[Work, ...]:
+    """Works of the same place summed, in the order of the first."""
+    sums: dict[tuple[str, str, str, int | None], Work] = {}
+    for work in works:
+        known = sums.get(work[:4])
+        sums[work[:4]] = work if known is None else Work(*work[:4], *map(sum, zip(known[4:], work[4:], strict=True)))
+    return tuple(sums.values())

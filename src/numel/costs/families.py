@@ -1,0 +1,187 @@
+"""Which attention does each model type have? An explicit table: what is not in it is refused by name, never guessed.
+
+Every row was held against transformers 5.23: the matrix products that its eager implementation does, for a prompt
+and for one more token, and the numbers that its cache then holds (tests/costs).
+"""
+
+from __future__ import annotations
+
+from ..core.records import NamedTuple
+from ..errors import UnsupportedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .fields import TextFields
+
+
+class Family(NamedTuple):
+    """How a model type attends. `stack` is "decoder", "encoder" or "encoder_decoder".
+
+    `attention`: "softmax" (widths follow from the matrices) or "latent" (multi-head latent attention, DeepSeek).
+    `windows`: which layers look back only so far; None: all see the whole context. `unless`: a field that, set, adds
+    what is not counted.
+    """
+
+    stack: str = "decoder"
+    attention: str = "softmax"
+    windows: Windows | None = None
+    unless: str = ""
+
+
+class Windows(NamedTuple):
+    """Where a configuration keeps the width of its windows, and which layers have one when it does not list them.
+
+    `default`: the width that transformers takes when the field is absent (None: no window). `sees_all(i, n, fields)`:
+    whether layer i of n has none. `kind`: the word of `layer_types` for a layer that has one.
+    """
+
+    sees_all: Callable[[int, int, TextFields], bool]
+    default: int | None = None
+    field: str = "sliding_window"
+    kind: str = "sliding_attention"
+    switch: str = ""
+
+
+def _nowhere(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001 - every rule is called alike
+    return False
+
+
+def _every(period: int, *, first: int | None = None) -> Callable[[int, int, TextFields], bool]:
+    """Layers period−1, 2·period−1 … see everything; or those from `first` on in steps of `period`."""
+    at = period - 1 if first is None else first
+
+    def sees_all(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
+        return i % period == at
+
+    return sees_all
+
+
+def _every_stated(name: str, default: int) -> Callable[[int, int, TextFields], bool]:
+    def sees_all(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
+        period = fields.get(name, default=default)
+        period = len(period) if isinstance(period, str) else period  # EXAONE writes "LLLG"
+        return type(period) is not int or period < 1 or (i + 1) % period == 0
+
+    return sees_all
+
+
+def _first_layers(default: int) -> Callable[[int, int, TextFields], bool]:
+    """The layers below `max_window_layers` see everything (Qwen2 and its kin)."""
+
+    def sees_all(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
+        return i < int(fields.get("max_window_layers", default=default))
+
+    return sees_all
+
+
+def _qwen2_moe(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
+    """transformers gives a window to every second of the first `max_window_layers`."""
+    return bool(i % 2) or i >= int(fields.get("max_window_layers", default=28))
+
+
+def _listed_only(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
+    """All see everything unless the configuration lists its layers."""
+    return True
+
+
+def _no_rope(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
+    """Llama 4: the layers without rotary positions see everything."""
+    listed = fields.get("no_rope_layers")
+    if isinstance(listed, list) and i < len(listed):
+        return not listed[i]
+    return (i + 1) % int(fields.get("no_rope_layer_interval", default=4)) == 0
+
+
+def _gpt_neo(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
+    """`attention_types` [[["global", "local"], 12]]: the kinds and how often they follow each other."""
+    listed = [
+        kind for kinds, times in fields.get("attention_types", default=[]) for _ in range(times) for kind in kinds
+    ]
+    return i >= len(listed) or listed[i] == "global"
+
+
+# Decoders in which every token sees all before it. Widths, grouped queries, fused and gated projections follow from
+# the shapes; experts from their number per token.
+_FULL = """
+apertus arcee aria_text biogpt bitnet bloom codegen cohere ctrl ernie4_5 ernie4_5_moe falcon flex_olmo gemma glm
+glm4 glm4_moe gpt2 gpt_bigcode gpt_neox gpt_neox_japanese gptj granite granitemoe granitemoeshared helium
+hunyuan_v1_dense hunyuan_v1_moe hy_v3 hyperclovax jais2 llama minimax_m2 mpt nanochat nemotron olmo
+olmo2 olmoe openai-gpt opt persimmon phi seed_oss solar_open stablelm xglm
+"""
+
+_LATENT = "axk1 deepseek_v2 deepseek_v3 glm4_moe_lite minicpm3 mistral4 youtu"
+
+_ENCODERS = """
+bert camembert clip_text_model data2vec-text distilbert electra ernie eurobert gte jina_embeddings_v3 layoutlm
+megatron-bert modernbert mpnet nomic_bert rembert roberta roberta-prelayernorm roc_bert splinter xlm-roberta
+xlm-roberta-xl
+"""
+
+_ENCODER_DECODERS = "bart blenderbot blenderbot-small m2m_100 marian mbart mt5 pegasus plbart t5 umt5"
+
+_QWEN = Windows(_first_layers(28), 4096, switch="use_sliding_window")
+_QWEN_VL = Windows(_first_layers(80), 4096, switch="use_sliding_window")
+
+# What transformers takes for a field that a configuration leaves out stands beside the rule.
+_WINDOWED: dict[str, Windows] = {
+    "afmoe": Windows(_every_stated("global_attn_every_n_layers", 4), 1024),
+    "cohere2": Windows(_every_stated("sliding_window_pattern", 4), 4096),
+    "cohere2_moe": Windows(_every_stated("sliding_window_pattern", 4), 4096),
+    "cohere_compass_text": Windows(_listed_only, 4096),
+    "cwm": Windows(_every(4, first=0), 8192),
+    "dots1": Windows(_first_layers(62), 4096),
+    "exaone4": Windows(_every_stated("sliding_window_pattern", 4), 4096),
+    "exaone_moe": Windows(_every_stated("sliding_window_pattern", 4), 4096),
+    "gemma2": Windows(_every(2), 4096),
+    "gemma3_text": Windows(_every_stated("sliding_window_pattern", 6), 4096),
+    "gpt_neo": Windows(_gpt_neo, 256, field="window_size"),
+    "gpt_oss": Windows(_every(2), 128),
+    "granite_swa": Windows(_every(4, first=0), 128),
+    "granitemoe_swa": Windows(_every(4, first=0), 128),
+    "laguna": Windows(_listed_only, 512),
+    "llama4_text": Windows(_no_rope, 8192, field="attention_chunk_size", kind="chunked_attention"),
+    "mellum": Windows(_listed_only, 1024),
+    "ministral": Windows(_nowhere, 4096),
+    "ministral3": Windows(_nowhere),
+    "mistral": Windows(_nowhere, 4096),
+    "mixtral": Windows(_nowhere),
+    "olmo3": Windows(_every(4), 4096),
+    "phi3": Windows(_nowhere),
+    "phi4_multimodal": Windows(_nowhere),
+    "phimoe": Windows(_nowhere),
+    "qwen2": _QWEN,
+    "qwen2_5_vl_text": _QWEN_VL,
+    "qwen2_moe": Windows(_qwen2_moe, 4096, switch="use_sliding_window"),
+    "qwen2_vl_text": _QWEN_VL,
+    "qwen3": _QWEN,
+    "qwen3_moe": Windows(_nowhere, 4096, switch="use_sliding_window"),
+    "qwen3_vl_moe_text": Windows(_listed_only),
+    "qwen3_vl_text": Windows(_listed_only),
+    "starcoder2": Windows(_nowhere),
+    "vaultgemma": Windows(_every(2), 4096),
+}
+
+FAMILIES: dict[str, Family] = {
+    **dict.fromkeys(_FULL.split(), Family()),
+    **{name: Family(windows=windows) for name, windows in _WINDOWED.items()},
+    **dict.fromkeys(_LATENT.split(), Family(attention="latent")),
+    **dict.fromkeys(_ENCODERS.split(), Family("encoder")),
+    **dict.fromkeys(_ENCODER_DECODERS.split(), Family("encoder_decoder")),
+    "smollm3": Family(unless="use_sliding_window"),
+    "mvp": Family("encoder_decoder", unless="use_prompt"),
+}
+
+
+def family_of(fields: TextFields, name: str) -> Family:
+    """The row of the table. Raises UnsupportedError that names the model type where there is none."""
+    family = FAMILIES.get(fields.model_type)
+    if family is None:
+        what = f"model_type {fields.model_type!r}" if fields.model_type else "a model without a configuration"
+        message = f"{name}: how {what} attends is not known, so its cost is not guessed"
+        raise UnsupportedError(message, hint="numel costs only architectures whose attention was checked")
+    if family.unless and fields.get(family.unless):
+        message = f"{name}: {family.unless} adds an attention that is not counted"
+        raise UnsupportedError(message, hint=f"--set {family.unless}=false")
+    return family

@@ -1,0 +1,82 @@
+"""What does a configuration state about the text model, whatever it calls it and wherever it nests it?"""
+
+from __future__ import annotations
+
+from ..errors import UnsupportedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from ..core.parameters import ParameterTable
+
+# Where configurations of several towers keep the text model's part.
+_NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
+
+_POSITIONS = (
+    "max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "seq_length", "max_target_positions",
+    "n_ctx",
+)  # fmt: skip
+_WIDTHS = ("hidden_size", "n_embd", "d_model", "n_embed", "dim", "emb_dim", "hidden_dim")
+_HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads", "encoder_attention_heads")
+_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "encoder_layers")
+
+
+class TextFields:
+    """The fields of the text model: as the file states them, else as the blueprint fills them in."""
+
+    def __init__(self, table: ParameterTable) -> None:
+        stated: Mapping[str, Any] = table.config.fields if table.config else {}
+        filled: Mapping[str, Any] = table.hyperparameters
+        name = next((n for n in _NESTED if isinstance(stated.get(n), dict) or isinstance(filled.get(n), dict)), None)
+        self._name = table.name
+        self._outer = stated
+        self.model_type: str = table.model_type or ""
+        if name is not None:
+            stated, filled = stated.get(name) or {}, filled.get(name) or {}
+            self.model_type = str(stated.get("model_type") or filled.get("model_type") or self.model_type)
+        self._layers = (stated, filled)
+
+    def get(self, *names: str, default: Any = None) -> Any:
+        """The first of these fields that is there and not null."""
+        for fields in self._layers:
+            for name in names:
+                if fields.get(name) is not None:
+                    return fields[name]
+        return default
+
+    def states(self, name: str) -> bool:
+        """Whether the file itself has the field, even as null."""
+        return name in self._layers[0]
+
+    def integer(self, *names: str, default: int | None = None) -> int:
+        """The first of these fields as a whole number. Raises UnsupportedError where none is one."""
+        found = self.get(*names)
+        if found is None:
+            found = default
+        if type(found) is not int or found < 0:
+            message = f"{self._name}: the configuration does not say {names[0]}"
+            raise UnsupportedError(message, hint=f"--set {names[0]}=…")
+        return found
+
+    @property
+    def d_model(self) -> int:
+        """The width of the residual stream."""
+        return self.integer(*_WIDTHS)
+
+    @property
+    def n_heads(self) -> int:
+        """Query heads."""
+        return self.integer(*_HEADS)
+
+    @property
+    def n_layers(self) -> int:
+        """Layers of the stack."""
+        return self.integer(*_LAYERS)
+
+    @property
+    def n_positions(self) -> int | None:
+        """The longest context that the configuration states, None where it states none."""
+        found = self.get(*_POSITIONS)
+        return found if type(found) is int and found > 0 else None

@@ -1,0 +1,70 @@
+"""For which work is the cost asked: phase, context, batch, element types and conventions?"""
+
+from __future__ import annotations
+
+from ..core.dtypes import SAFETENSORS_DTYPES, TORCH_DTYPES
+from ..core.records import NamedTuple
+from ..errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..core.dtypes import DType
+
+PHASES = ("prefill", "decode", "train")
+CAUSAL = ("square", "triangle")
+LATENT = ("absorbed", "naive")
+
+# What people call element types besides the names that torch and safetensors have for them.
+_SHORT = {
+    "fp32": "F32", "fp16": "F16", "half": "F16", "fp8": "F8_E4M3", "fp8_e4m3": "F8_E4M3", "fp8_e5m2": "F8_E5M2",
+    "e4m3": "F8_E4M3", "e5m2": "F8_E5M2", "int8": "I8", "fp4": "F4", "int4": "F4",
+}  # fmt: skip
+
+
+class Setting(NamedTuple):
+    """`context`: tokens of a sequence, the new one included when decoding. `dtype` None: weights as they are stored.
+
+    `causal`: whether a causal prompt is counted as the whole square of scores or as its triangle. `latent`: whether
+    decoding with latent attention absorbs the expanding matrices or expands the whole cache anew.
+    """
+
+    phase: str = "prefill"
+    context: int = 1024
+    batch: int = 1
+    dtype: DType | None = None
+    kv_dtype: DType | None = None
+    causal: str = "square"
+    latent: str = "absorbed"
+
+
+def dtype_called(name: str, option: str) -> DType:
+    """The element type that `name` means: bf16, fp8, float16, F8_E4M3 … Raises UsageError."""
+    key = name.strip()
+    found = SAFETENSORS_DTYPES.get(_SHORT.get(key.lower(), key.upper())) or TORCH_DTYPES.get(key.lower())
+    if found is None or found.name in ("BOOL", "C64"):
+        message = f"{option} {name}: no such element type"
+        raise UsageError(message, hint="fp32, bf16, fp16, fp8, int8, fp4")
+    return found
+
+
+def checked(setting: Setting) -> Setting:
+    """The setting itself. Raises UsageError for a value that makes no sense."""
+    for what, value, known in (
+        ("--phase", setting.phase, PHASES),
+        ("--causal-flops", setting.causal, CAUSAL),
+        ("--mla", setting.latent, LATENT),
+    ):
+        if value not in known:
+            message = f"{what} {value}: not one of {', '.join(known)}"
+            raise UsageError(message)
+    for what, number in (("--context", setting.context), ("--batch", setting.batch)):
+        if type(number) is not int or number < 1:
+            message = f"{what} {number}: not a whole number of 1 or more"
+            raise UsageError(message)
+        if number > _MOST:
+            message = f"{what} {number}: more than {_MOST}"
+            raise UsageError(message)
+    return setting
+
+
+_MOST = 10**12

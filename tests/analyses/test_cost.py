@@ -1,0 +1,177 @@
+"""What the cost command says: numbers from publications, conventions, one clear line for a senseless value."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import numel
+from numel.cli import main
+from numel.errors import UnsupportedError, UsageError
+
+
+def answer(capsys, *words):
+    assert main(["cost", *words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)["models"][0]
+
+
+def group(found, component):
+    return next(g for g in found["groups"] if g["component"] == component)
+
+
+def test_the_tied_head_is_no_parameter_and_a_quarter_of_the_work(capsys):
+    found = answer(capsys, "gpt2", "--context", "1024")
+    head, embedding = group(found, "head"), group(found, "embedding")
+    assert (head["numel"], head["flops"]) == (0, 79047426048)  # nanoGPT's table: "dense"
+    assert head["flops_share"] == pytest.approx(79047426048 / 291648307200)
+    assert embedding["flops"] == 0
+    assert embedding["numel"] == 38597376 + 786432
+
+
+def test_the_groups_sum_to_the_model(capsys):
+    for by in ("component", "part", "layer"):
+        found = answer(capsys, "gpt2", "--by", by, "--phase", "decode")
+        assert sum(g["numel"] for g in found["groups"]) == found["counts"]["total"] == 124439808
+        for key in ("flops", "weight_nbytes", "kv_nbytes"):
+            assert sum(g[key] for g in found["groups"]) == found[key]
+
+
+def test_the_triangle_is_half_of_the_square_and_its_diagonal(capsys):
+    square = answer(capsys, "gpt2", "--context", "1000", "--by", "part")
+    triangle = answer(capsys, "gpt2", "--context", "1000", "--by", "part", "--causal-flops", "triangle")
+    scores = [next(g["flops"] for g in found["groups"] if g["part"] == "scores") for found in (square, triangle)]
+    assert scores == [12 * 2 * 768 * 1000 * 1000, 12 * 2 * 768 * 500500]
+
+
+def test_element_types_change_bytes_and_not_flops(capsys):
+    held = answer(capsys, "gpt2", "--dtype", "bf16", "--kv-dtype", "fp8", "--batch", "8")
+    assert held["weight_nbytes"] == 2 * 124439808
+    assert held["kv_nbytes"] == 8 * 1024 * 12 * 2 * 768
+    assert held["kv_nbytes_per_token"] == 12 * 2 * 768
+
+
+def test_a_decoded_token_reads_the_expected_number_of_experts(capsys):
+    # 256 experts of 3 × 2048 × 7168 in 58 layers, 8 for a token; two tokens touch 256·(1 − (31/32)²) = 15.75
+    for batch, touched in ((1, 8), (2, 15.75)):
+        found = answer(
+            capsys,
+            "deepseek-ai/DeepSeek-V3",
+            "--phase",
+            "decode",
+            "--dtype",
+            "fp8",
+            "--batch",
+            str(batch),
+            "--by",
+            "part",
+        )
+        experts = next(g for g in found["groups"] if g["part"] == "experts")
+        assert experts["read_nbytes"] == pytest.approx(58 * touched * 3 * 2048 * 7168)
+        assert experts["flops"] == batch * 58 * 8 * 2 * 3 * 2048 * 7168
+
+
+def test_engines_reserve_whole_blocks(capsys):
+    found = answer(capsys, "gpt2", "--context", "17", "--dtype", "bf16")
+    assert found["kv_nbytes"] == 17 * 36864
+    assert found["kv_reserved_nbytes"] == 32 * 36864
+
+
+def test_training_holds_sixteen_bytes_a_parameter(capsys):
+    found = answer(capsys, "gpt2", "--phase", "train")
+    assert found["training"]["total"] == 16 * 124439808
+    shared = answer(capsys, "gpt2", "--phase", "train", "--zero", "3", "--device", "a100x8")
+    assert shared["training"]["total"] == 2 * 124439808
+
+
+def test_a_model_that_fits_and_one_that_does_not(capsys):
+    fits = answer(capsys, "deepseek-ai/DeepSeek-V3", "--device", "h200x8", "--dtype", "fp8", "--context", "131072")
+    assert fits["device"]["fits"]
+    assert fits["device"]["longest_context"] == 163840  # all of its positions
+    tight = answer(capsys, "deepseek-ai/DeepSeek-V3", "--device", "h100x8", "--dtype", "fp8")
+    assert not tight["device"]["fits"]  # 671 GB of weights, 640 GB of memory
+    assert tight["device"]["longest_context"] is None
+
+
+def test_the_longest_context_is_the_last_that_fits(capsys):
+    found = answer(
+        capsys, "meta-llama/Llama-2-7b-hf", "--device", "rtx4090", "--dtype", "bf16", "--batch", "64", "--context", "1"
+    )
+    n, free = (
+        found["device"]["longest_context"],
+        0.9 * 24 * 2**30 - found["weight_nbytes"] - found["memory"]["activations"],
+    )
+    per_token = 64 * 32 * 2 * 4096 * 2
+    assert n % 16 == 0
+    assert n * per_token <= free < (n + 16) * per_token
+
+
+def test_decoding_is_bound_by_bandwidth_and_a_long_prompt_by_arithmetic(capsys):
+    words = ("gpt2", "--device", "h200", "--dtype", "bf16")
+    decode, prefill = (answer(capsys, *words, "--phase", phase) for phase in ("decode", "prefill"))
+    assert group(decode, "mlp")["intensity"] == pytest.approx(1, rel=0.01)  # 2 FLOPs for the 2 bytes of a weight
+    assert group(decode, "mlp")["bound"] == "bandwidth"
+    assert group(prefill, "mlp")["bound"] == "compute"
+    assert group(prefill, "mlp")["time_s"] == pytest.approx(115964116992 / 989.4e12)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--context", "1025"), "beyond the model's 1024 positions"),
+        (("--context", "0"), "--context 0: not a whole number of 1 or more"),
+        (("--batch", "-1"), "--batch -1: not a whole number of 1 or more"),
+        (("--device", "h1000"), "--device h1000: no such device"),
+        (("--device", "h200x0"), "no such device"),
+        (("--dtype", "bf17"), "--dtype bf17: no such element type"),
+        (("--phase", "sleep"), "--phase sleep: not one of prefill, decode, train"),
+        (("--causal-flops", "round"), "not one of square, triangle"),
+        (("--by", "tower"), "cannot group the cost by 'tower'"),
+        (("--phase", "train", "--zero", "4"), "--zero 4"),
+        (("--batch", "many"), "--batch"),
+    ],
+)
+def test_a_senseless_value_gets_one_line(capsys, words, said):
+    assert main(["cost", "gpt2", *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_an_attention_that_is_not_known_is_refused_by_name():
+    with pytest.raises(UnsupportedError, match="model_type 'reformer' attends is not known"):
+        numel.inspect({"model_type": "reformer"}).report("cost")
+    with pytest.raises(UnsupportedError, match="a model without a configuration"):
+        numel.inspect({"h.0.attn.c_attn.weight": Shaped((8, 24))}).report("cost")
+
+
+class Shaped:
+    """A tensor of a state dict, as far as a count needs it."""
+
+    def __init__(self, shape):
+        self.shape = shape
+        self.dtype = "torch.float32"
+
+
+def test_an_encoder_does_not_decode():
+    with pytest.raises(UsageError, match="decodes nothing"):
+        numel.inspect("google-bert/bert-base-uncased").report("cost", phase="decode")
+
+
+def test_the_lens_stands_as_a_figure(tmp_path):
+    path = tmp_path / "lens.svg"
+    assert main(["cost", "gpt2", "--save", str(path)]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert "FLOPs, decode" in text or path.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("view", ["terminal", "csv", "markdown", "html"])
+@pytest.mark.parametrize("lang", ["en", "vi"])
+def test_every_view_says_it(capsys, view, lang):
+    assert main(["cost", "gpt2", "--format", view, "--lang", lang, "--device", "h200"]) == 0
+    out = capsys.readouterr().out
+    assert out.strip()
+    assert (
+        "291.648.307.200" if lang == "vi" and view != "csv" else "79047426048" if view == "csv" else "291,648,307,200"
+    ) in out

@@ -1,0 +1,81 @@
+"""Every known attention against torch: the products of a prompt and of one more token, and what the cache then holds.
+
+`tools/flop_reference.py` runs transformers' own models, eager, under FlopCounterMode. The estimates come from a
+configuration alone and must be equal to the digit. One thing is left out on torch's side and said there: the outer
+product of positions and frequencies by which transformers makes rotary angles.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import numel
+from numel.costs.estimate import estimate
+from numel.costs.families import FAMILIES
+from numel.costs.setting import Setting
+from numel.errors import ConfigError
+
+pytest.importorskip("torch", reason="torch is not installed: there is no FlopCounterMode to compare with")
+pytest.importorskip("transformers", reason="transformers is not installed: there is nothing to count")
+
+from flop_reference import runnable
+from transformers_reference import head_classes, knows
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch and transformers warn of their own affairs
+
+N, BATCH = 11, 2
+_HEADS = ("ForConditionalGeneration", "LMHeadModel", "ForCausalLM", "ForMaskedLM", "Model")
+
+
+def the_class(model_type):
+    """The class that predicts tokens, or the bare model."""
+    unfit = ("LMHeadModel", "ForCausalLM") if FAMILIES[model_type].stack == "encoder" else ()
+    classes = head_classes(model_type)
+    return next((n, c) for end in _HEADS if end not in unfit for n, c in classes.items() if n.endswith(end))
+
+
+def drawn(model_type, seed):
+    name, cls = the_class(model_type)
+    for further in range(0, 200, 20):
+        fields, counted = runnable(model_type, cls, seed + further, N, BATCH)
+        try:
+            return numel.inspect({**fields, "model_type": model_type, "architectures": [name]}).table, counted
+        except ConfigError:  # a width of zero runs there and is refused here
+            continue
+    raise LookupError(model_type)
+
+
+@pytest.mark.parametrize("model_type", [name for name in FAMILIES if knows(name)])
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**20))
+def test_estimates_are_what_torch_counts(model_type, seed):
+    table, counted = drawn(model_type, seed)
+    found = estimate(table, Setting("prefill", N, BATCH))
+    assert found.total("flops") == counted.prefill
+    if counted.decode is not None:
+        naive = estimate(table, Setting("decode", N, BATCH, latent="naive"))
+        assert naive.total("flops") == counted.decode
+        # what transformers keeps of a window is what the next token needs beside itself: one less than the window
+        seen = [N if a.window is None else min(N, a.window - 1) for a in found.attentions]
+        assert sum(BATCH * a.kept * n for a, n in zip(found.attentions, seen, strict=True)) == counted.cached
+
+
+def test_there_are_families_of_many_kinds():
+    known = [FAMILIES[name] for name in FAMILIES if knows(name)]
+    assert len(known) >= 100
+    assert {f.stack for f in known} == {"decoder", "encoder", "encoder_decoder"}
+    assert {f.attention for f in known} >= {"softmax", "latent"}
+    assert sum(f.windows is not None for f in known) >= 25
+
+
+@pytest.mark.parametrize("by_layer", [False, True])
+@pytest.mark.parametrize("model", ["gpt2", "deepseek-ai/DeepSeek-V2-Lite", "google-t5/t5-small", "google/gemma-2-27b"])
+def test_the_layers_sum_to_the_whole(model, by_layer):
+    table = numel.inspect(model).table
+    whole = estimate(table, Setting("decode", 500))
+    parts = estimate(table, Setting("decode", 500), by_layer=by_layer)
+    for field in ("numel", "flops", "weight_nbytes", "read_nbytes", "kv_nbytes"):
+        assert parts.total(field) == pytest.approx(whole.total(field), rel=1e-6)
+    assert whole.total("numel") == numel.inspect(model).total

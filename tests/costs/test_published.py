@@ -1,0 +1,200 @@
+"""Published figures of what models cost. Where one follows another convention, the test says which and adds the difference."""
+
+from __future__ import annotations
+
+import pytest
+
+import numel
+from numel.costs.estimate import estimate
+from numel.costs.setting import Setting, dtype_called
+
+BF16 = dtype_called("bf16", "--dtype")
+
+
+def cost(source, **setting):
+    return estimate(numel.inspect(source).table, Setting(**setting))
+
+
+def flops(found, *places):
+    """The FLOPs of these (component, part)s; of a component alone with None."""
+    return sum(w.flops for w in found.works if any(w.component == c and p in (None, w.part) for c, p in places))
+
+
+# karpathy/nanoGPT@3adf61e1, transformer_sizing.ipynb: the printed table of forward FLOPs, GPT-2 124M, T = 1024. It has
+# no biases; they cost nothing in its convention, nor here.
+NANOGPT_BLOCK = {
+    ("attention", "qkv"): 3623878656,
+    ("attention", "scores"): 1610612736,
+    ("attention", "weighted_sum"): 1610612736,
+    ("attention", "o"): 1207959552,
+    ("attention", None): 8053063680,
+    ("mlp", None): 9663676416,
+}
+
+
+@pytest.mark.parametrize(("place", "published"), NANOGPT_BLOCK.items(), ids=str)
+def test_each_row_of_nanogpts_table(place, published):
+    assert flops(cost("gpt2", context=1024), place) == 12 * published
+
+
+def test_the_totals_of_nanogpts_table():
+    found = cost("gpt2", context=1024)
+    assert flops(found, ("attention", None), ("mlp", None)) == 212600881152
+    assert flops(found, ("head", None)) == 79047426048
+    assert found.total("flops") == 291648307200
+    assert cost("gpt2", context=1024, phase="train").total("flops") == 874944921600
+
+
+# arXiv 2505.09343 (Insights into DeepSeek-V3), table 1, and kaito's generator_test.go: bytes a token at BF16.
+LLAMA_405B = {
+    "model_type": "llama", "hidden_size": 16384, "intermediate_size": 53248, "num_hidden_layers": 126,
+    "num_attention_heads": 128, "num_key_value_heads": 8, "vocab_size": 128256,
+}  # fmt: skip
+QWEN25_72B = {
+    "model_type": "qwen2", "hidden_size": 8192, "intermediate_size": 29568, "num_hidden_layers": 80,
+    "num_attention_heads": 64, "num_key_value_heads": 8, "vocab_size": 152064, "tie_word_embeddings": False,
+}  # fmt: skip
+QWEN3_30B = {
+    "model_type": "qwen3_moe", "hidden_size": 2048, "intermediate_size": 6144, "moe_intermediate_size": 768,
+    "num_hidden_layers": 48, "num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128, "num_experts": 128,
+    "num_experts_per_tok": 8, "vocab_size": 151936, "tie_word_embeddings": False,
+}  # fmt: skip
+KV_PER_TOKEN = [
+    ("deepseek-ai/DeepSeek-V3", 70272),  # latent: 61 × (512 + 64) × 2
+    (QWEN25_72B, 327680),
+    (LLAMA_405B, 516096),
+    ("microsoft/Phi-4-mini-instruct", 131072),
+    ("tiiuae/falcon-7b", 8192),  # one head of keys for all
+    ("Qwen/Qwen3-8B", 147456),
+    (QWEN3_30B, 98304),  # Qwen3-Coder-30B-A3B has the same shapes
+    ("microsoft/phi-4", 204800),
+    ("google/gemma-3-4b-it", 139264),  # before its windows are full
+    ("mistralai/Mistral-7B-v0.1", 131072),  # published for v0.3, which has the same shapes
+]
+
+
+@pytest.mark.parametrize(("source", "published"), KV_PER_TOKEN, ids=lambda v: v if isinstance(v, str) else None)
+def test_the_published_cache_of_a_token(source, published):
+    assert cost(source, context=1, kv_dtype=BF16).kv_per_token == published
+    assert cost(source, context=64, batch=3, kv_dtype=BF16).total("kv_nbytes") == 3 * 64 * published
+
+
+# ── One model of each kind, the cache worked out by hand from its paper or card ──────────────────────────────────────
+
+
+def test_the_cache_of_latent_attention_at_a_long_context():
+    # DeepSeek-V2 (arXiv 2405.04434, table 1): (d_c + d_R/2…) in its words 9/2·d_h·l elements; d_c = 512, d_R = 64, l = 61
+    found = cost("deepseek-ai/DeepSeek-V3", context=131072, kv_dtype=BF16)
+    assert found.total("kv_nbytes") == 61 * (512 + 64) * 2 * 131072
+
+
+def test_the_cache_of_sliding_windows():
+    # Mistral 7B (arXiv 2310.06825, section 2): a rolling buffer of W = 4096 in every one of 32 layers, 8 × 128 twice
+    found = cost("mistralai/Mistral-7B-v0.1", context=32768, kv_dtype=BF16)
+    assert found.total("kv_nbytes") == 32 * 2 * 8 * 128 * 2 * 4096
+    assert found.total("kv_nbytes") * 8 == found.total("reserved_nbytes")  # "reduces the cache memory usage by 8x"
+
+
+def test_the_cache_of_windows_in_five_of_six_layers():
+    # Gemma 3 (arXiv 2503.19786, section 2.1): 5 local layers of 1,024 tokens for each global one; 27B has 62 layers,
+    # of which 10 are global, 16 heads of 128 for keys
+    found = cost("google/gemma-3-27b-it", context=32768, kv_dtype=BF16)
+    per_layer = 2 * 16 * 128 * 2
+    assert found.total("kv_nbytes") == per_layer * (10 * 32768 + 52 * 1024)
+
+
+def test_the_cache_of_experts_is_that_of_their_attention():
+    # Mixtral 8x7B (arXiv 2401.04088, table 1): dim 4096, 32 layers, 32 heads of 128 and 8 for keys, no window
+    mixtral = {"model_type": "mixtral", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}
+    found = cost({**mixtral, "num_key_value_heads": 8, "sliding_window": None}, context=32768, kv_dtype=BF16)
+    assert found.total("kv_nbytes") == 32 * 2 * 8 * 128 * 2 * 32768
+
+
+def test_an_encoder_keeps_nothing_and_a_decoder_keeps_its_own_and_the_encoders():
+    assert cost("google-bert/bert-base-uncased", context=128).total("kv_nbytes") == 0
+    # T5-small (arXiv 1910.10683): 6 layers of 8 heads of 64; keys and values of the target and of the source
+    assert cost("google-t5/t5-small", context=100, kv_dtype=BF16).total("kv_nbytes") == 6 * 2 * (2 * 512) * 2 * 100
+
+
+# ── Training ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+DEEPSEEK_V2 = {
+    "model_type": "deepseek_v2", "hidden_size": 5120, "intermediate_size": 12288, "moe_intermediate_size": 1536,
+    "num_hidden_layers": 60, "num_attention_heads": 128, "q_lora_rank": 1536, "kv_lora_rank": 512, "head_dim": 64,
+    "qk_rope_head_dim": 64, "qk_nope_head_dim": 128, "v_head_dim": 128, "n_routed_experts": 160, "n_shared_experts": 2,
+    "num_experts_per_tok": 6, "first_k_dense_replace": 1, "vocab_size": 102400,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "published"), [(DEEPSEEK_V2, 155), ("deepseek-ai/DeepSeek-V3", 250)])
+def test_deepseeks_training_gflops_of_a_token(source, published):
+    """arXiv 2505.09343, table 2, at 4,096 tokens: causal attention counted as its triangle; printed without decimals."""
+    found = cost(source, context=4096, phase="train", causal="triangle")
+    assert found.total("flops") / 4096 / 1e9 == pytest.approx(published, abs=0.75)
+
+
+@pytest.mark.parametrize(("source", "published"), [(LLAMA_405B, 2448), ("Qwen/Qwen1.5-72B", 394)])
+def test_two_rows_of_that_table_follow_no_convention_of_ours(source, published):
+    """Its Llama-405B and Qwen-72B rows are reached neither by the triangle nor by the square of scores."""
+    for causal in ("triangle", "square"):
+        found = cost(source, context=4096, phase="train", causal=causal)
+        assert abs(found.total("flops") / 4096 / 1e9 - published) > 0.01 * published
+
+
+@pytest.mark.parametrize(("h", "layers", "heads", "s"), [(4096, 30, 32, 2048), (14336, 70, 112, 2048)])
+def test_blooms_block_formula(h, layers, heads, s):
+    """Megatron (arXiv 2104.04473, section 5.1, which BLOOM's logs use): 96·B·s·l·h²·(1 + s/6h + V/16lh) for a step.
+
+    Every block runs forward a second time there, to save activations: four passes of the blocks, three of the logits.
+    """
+    vocab = 250880
+    fields = {"model_type": "bloom", "hidden_size": h, "n_layer": layers, "n_head": heads, "vocab_size": vocab}
+    train, once = (cost(fields, context=s, phase=phase) for phase in ("train", "prefill"))
+    blocks = flops(once, ("attention", None), ("mlp", None))
+    assert blocks == layers * (24 * s * h * h + 4 * s * s * h)
+    formula = 96 * s * layers * h * h + 16 * s * s * layers * h + 6 * s * h * vocab
+    assert train.total("flops") + blocks == formula
+
+
+# Chinchilla (arXiv 2203.15556, appendix F), as recomputed in nanoGPT's scaling_laws.ipynb: (d, heads, layers, ff, FLOPs).
+CHINCHILLA = [
+    (640, 10, 10, 2560, 929877196800),
+    (1024, 16, 20, 4096, 4135248199680),
+    (1280, 10, 24, 5120, 7353453772800),
+    (1792, 14, 26, 7168, 14670316437504),
+    (2048, 16, 28, 8192, 20220437594112),
+    (3584, 28, 40, 14336, 83021046743040),
+]
+
+
+@pytest.mark.parametrize(("d", "heads", "layers", "ff", "published"), CHINCHILLA)
+def test_chinchillas_table(d, heads, layers, ff, published):
+    """Its FLOPs leave embedding and logits out (as its N does) and give three operations to each score of a softmax."""
+    s, vocab = 2048, 32000
+    fields = {"model_type": "gpt2", "n_embd": d, "n_head": heads, "n_layer": layers, "n_inner": ff, "vocab_size": vocab}
+    ours = cost({**fields, "n_positions": s, "architectures": ["GPT2LMHeadModel"]}, context=s, phase="train")
+    assert ours.total("flops") - flops(ours, ("head", None)) + 3 * layers * 3 * heads * s * s == published
+
+
+# volcengine/verl@b178a3cd5, tests/utils/test_flops_counter.py: two batches of sequence lengths.
+LLAMA_2_7B = {"model_type": "llama", "vocab_size": 32000, "max_position_embeddings": 4096}  # (the class's own sizes)
+VERL = [
+    (LLAMA_2_7B, 149226491215872, 536372695793664),
+    ("Qwen/Qwen2.5-7B", 167073690943488, 591764889010176),
+    ("Qwen/Qwen3-8B", 180997438046208, 648394032807936),
+    (QWEN3_30B, 78593069678592, 306570470621184),
+]
+
+
+@pytest.mark.parametrize(("source", "short", "long"), VERL)
+def test_verls_counter(source, short, long):
+    """verl counts the input embedding as a product, and half of the square of scores."""
+    for lengths, published in (((512, 1024, 2048), short), ((4096, 4096, 4096), long)):
+        total = 0
+        for s in lengths:
+            found = cost(source, context=s, phase="train")
+            attention = flops(found, ("attention", "scores"), ("attention", "weighted_sum"))
+            lookup = sum(w.numel for w in found.works if (w.component, w.part) == ("embedding", "token"))
+            total += found.total("flops") - attention // 2 + 6 * s * lookup
+        assert total == published

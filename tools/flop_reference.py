@@ -1,0 +1,148 @@
+"""What torch counts when a model of transformers runs, and what its cache then holds: the truth that costs are compared with.
+
+Attention and experts run in their eager implementations: FlopCounterMode sees neither the fused attention of a CPU nor
+`_grouped_mm`. Models without routed experts run on the meta device, the others (whose tokens choose) on the CPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from config_variants import valid
+from transformers_reference import make_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The angles of rotary positions come out of a product of positions and frequencies: as work, nothing; as a habit of
+# transformers, a matrix product that the counter sees. No published figure has it, so it is counted apart.
+_ANGLES = ("rotary_emb", "rotary_embed", "rotary_pos_emb", "rope")
+
+_LARGEST = 20_000_000  # parameters of a model that runs on the CPU
+
+
+class Counted(NamedTuple):
+    """FLOPs of a prompt and of one more token, angles left out; numbers that the cache holds after the prompt."""
+
+    prefill: int
+    decode: int | None
+    cached: int | None
+
+
+def count_flops(model_type: str, cls: Any, fields: dict[str, Any], n: int, batch: int) -> Counted:
+    """The forward pass of `n` tokens in each of `batch` sequences, then the pass of the token after `n - 1`."""
+    config = make_config(model_type, fields)
+    config._attn_implementation = "eager"  # noqa: SLF001 - how transformers itself spells it
+    config.use_cache = config.get_text_config().use_cache = True
+    with torch.device("meta"):
+        model = cls._from_config(config, attn_implementation="eager").eval()
+    if not _has_experts(config):
+        with contextlib.suppress(RuntimeError, NotImplementedError):  # (what asks for a value of a meta tensor)
+            return _count(model, config, n, batch)
+    if sum(p.numel() for p in model.parameters()) > _LARGEST:
+        message = f"{cls.__name__}: too large to run here"
+        raise ValueError(message)
+    model = cls._from_config(config, attn_implementation="eager").eval()
+    with contextlib.suppress(Exception):
+        model.set_experts_implementation("eager")
+    return _count(model, config, n, batch)
+
+
+def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
+    ids = torch.ones((batch, n), dtype=torch.long, device=next(model.parameters()).device)
+    extra = {"decoder_input_ids": ids} if config.is_encoder_decoder and "decoder_input_ids" in _takes(model) else {}
+    with torch.no_grad():
+        prefill, out = _run(model, input_ids=ids, **extra)
+        cache = getattr(out, "past_key_values", None)
+        if cache is None:
+            return Counted(prefill, None, None)
+        cached = sum(tensor.numel() for tensor in _tensors(cache) if tensor.dim() > 2)  # (others count)
+        short = {name: value[:, :-1] for name, value in extra.items()}
+        first = model(input_ids=ids if extra else ids[:, :-1], use_cache=True, **short)
+        if extra:
+            kept = {"encoder_outputs": (first.encoder_last_hidden_state,), "decoder_input_ids": ids[:, -1:]}
+            decode, _ = _run(model, past_key_values=first.past_key_values, **kept)
+        else:
+            decode, _ = _run(model, input_ids=ids[:, -1:], past_key_values=first.past_key_values)
+    return Counted(prefill, decode, cached)
+
+
+def _takes(model: Any) -> Any:
+    return inspect.signature(model.forward).parameters
+
+
+def _has_experts(config: Any) -> bool:
+    text = config.get_text_config()
+    return any("expert" in name for name in text.to_dict())
+
+
+def _run(model: Any, **inputs: Any) -> tuple[int, Any]:
+    with FlopCounterMode(display=False) as counter:
+        out = model(**inputs)
+    counts = counter.get_flop_counts()
+    angles = {name for name in counts if name.rpartition(".")[2] in _ANGLES or "rotary" in name.rpartition(".")[2]}
+    return counter.get_total_flops() - sum(sum(counts[name].values()) for name in angles), out
+
+
+def _tensors(cache: Any) -> Iterator[Any]:
+    seen = set()
+    waiting = [cache]
+    while waiting:
+        thing = waiting.pop()
+        if isinstance(thing, torch.Tensor):
+            if id(thing) not in seen:
+                seen.add(id(thing))
+                yield thing
+        elif isinstance(thing, (list, tuple)):
+            waiting += thing
+        elif isinstance(thing, dict):
+            waiting += thing.values()
+        elif hasattr(thing, "__dict__") and type(thing).__module__.startswith("transformers"):
+            waiting += vars(thing).values()
+
+
+def runnable(model_type: str, cls: Any, seed: int, n: int, batch: int) -> tuple[dict[str, Any], Counted]:
+    """A drawn configuration that transformers does not only build but run, and what it counts there.
+
+    Fields that must agree for that (rotary widths with heads, experts with groups) are made to. Raises LookupError.
+    """
+    for attempt in range(20):
+        fields = valid(model_type, Random(seed + attempt)) | _AGREEING.get(model_type, {})
+        for name in set(_DERIVED) - set(_AGREEING.get(model_type, {})):
+            if name in fields and attempt % 2 == 0:
+                del fields[name]
+        try:
+            if attempt % 3 == 0 and getattr(make_config(model_type, fields), "sliding_window", None):
+                fields["sliding_window"] = 6  # shorter than what is run
+            return fields, count_flops(model_type, cls, fields, n, batch)
+        except Exception:  # whatever transformers says, it does not run
+            continue
+    message = f"no configuration of {model_type} found that runs"
+    raise LookupError(message)
+
+
+_DERIVED = ("head_dim", "qk_head_dim", "rope_parameters", "layer_types")
+_ROUTED: dict[str, Any] = {"n_routed_experts": 8, "num_experts_per_tok": 2, "n_group": 2, "topk_group": 1}
+_MROPE: dict[str, Any] = {
+    "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3]},
+}  # fmt: skip
+_AGREEING: dict[str, dict[str, Any]] = {
+    "phimoe": {"num_experts_per_tok": 2},  # what its router takes, whatever the configuration says
+    "gptj": {"rotary_dim": 4, "n_head": 4, "n_embd": 64},
+    "codegen": {"rotary_dim": 4, "n_head": 4, "n_embd": 64},
+    **dict.fromkeys(("deepseek_v2", "deepseek_v3", "axk1", "glm4_moe_lite", "mistral4", "glm4_moe"), _ROUTED),
+    "helium": {"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16},
+    "solar_open": _ROUTED | {"n_shared_experts": 1},
+    "mvp": {"use_prompt": False},
+    "smollm3": {"use_sliding_window": False},
+    "dots1": _ROUTED | {"n_group": 1},
+    "qwen2_vl_text": _MROPE,
+    "qwen2_5_vl_text": _MROPE,
+}
