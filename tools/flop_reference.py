@@ -133,6 +133,13 @@ _MROPE: dict[str, Any] = {
     "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2,
     "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3]},
 }  # fmt: skip
+_HYBRID: dict[str, Any] = {
+    "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
+}  # fmt: skip
+_MAMBA2: dict[str, Any] = _HYBRID | {
+    "mamba_n_heads": 8, "mamba_d_head": 16, "mamba_n_groups": 1, "mamba_d_state": 16, "mamba_d_conv": 4,
+    "mamba_expand": 2, "mamba_chunk_size": 16,
+}  # fmt: skip
 _AGREEING: dict[str, dict[str, Any]] = {
     "phimoe": {"num_experts_per_tok": 2},  # what its router takes, whatever the configuration says
     "gptj": {"rotary_dim": 4, "n_head": 4, "n_embd": 64},
@@ -143,6 +150,16 @@ _AGREEING: dict[str, dict[str, Any]] = {
     "mvp": {"use_prompt": False},
     "smollm3": {"use_sliding_window": False},
     "dots1": _ROUTED | {"n_group": 1},
+    # layers of both kinds, since transformers' caches want one with attention, and kernels that have a width
+    "jamba": _HYBRID | {"attn_layer_period": 2, "attn_layer_offset": 1, "mamba_d_conv": 4, "mamba_d_state": 16},
+    "bamba": _MAMBA2 | {"attn_layer_indices": [1]},
+    "granitemoehybrid": _MAMBA2
+    | {"layer_types": ["linear_attention", "full_attention", "linear_attention"]}
+    | {"num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 32, "shared_intermediate_size": 32},
+    "falcon_h1": _MAMBA2 | {"mamba_d_ssm": 128},
+    "mamba": {"conv_kernel": 4, "state_size": 16},
+    "falcon_mamba": {"conv_kernel": 4, "state_size": 16},
+    "lfm2": {"conv_L_cache": 3},
     "qwen2_vl_text": _MROPE,
     "qwen2_5_vl_text": _MROPE,
 }

@@ -110,6 +110,24 @@ def test_the_cache_of_experts_is_that_of_their_attention():
     assert found.total("kv_nbytes") == 32 * 2 * 8 * 128 * 2 * 32768
 
 
+def test_the_cache_of_a_hybrid_is_that_of_its_few_attention_layers_and_a_constant():
+    # Jamba (arXiv 2403.19887, table 1): 4 GB of cache at 256K tokens and 16 bits; 4 of 32 layers attend, 8 heads of
+    # 128 for keys. Mamba keeps 8192 × 16 numbers and the last 3 inputs of its convolution in each of the other 28.
+    found = cost("ai21labs/Jamba-v0.1", context=256 * 1024, kv_dtype=BF16)
+    assert len(found.attentions) == 4
+    assert found.total("kv_nbytes") - found.state_nbytes == 4 * 2**30
+    assert found.state_nbytes == 28 * (8192 * 16 + 3 * 8192) * 2
+    assert cost("ai21labs/Jamba-v0.1", context=1, kv_dtype=BF16).state_nbytes == found.state_nbytes
+
+
+def test_the_state_of_mamba_2():
+    # Granite 4.0 H Tiny: 40 layers of which 4 attend with 4 heads of 128 for keys; 3072 channels × 128, and 3 inputs of
+    # a convolution over 3072 + 2 × 128 channels
+    found = cost("ibm-granite/granite-4.0-h-tiny", context=1000, kv_dtype=BF16)
+    assert found.kv_per_token == 4 * 2 * 4 * 128 * 2
+    assert found.state_nbytes == 36 * (3072 * 128 + 3 * 3328) * 2
+
+
 def test_an_encoder_keeps_nothing_and_a_decoder_keeps_its_own_and_the_encoders():
     assert cost("google-bert/bert-base-uncased", context=128).total("kv_nbytes") == 0
     # T5-small (arXiv 1910.10683): 6 layers of 8 heads of 64; keys and values of the target and of the source

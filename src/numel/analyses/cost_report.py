@@ -105,8 +105,12 @@ def _total_roof(cost: ModelCost) -> tuple[Any, ...]:
 
 
 def _cache_notes(e: Estimate) -> list[Note]:
-    if not e.kv_per_token or e.setting.phase == "train":
+    if e.setting.phase == "train":
         return []
+    state = Text("a state of {state} besides, whatever the context", {"state": Value(e.state_nbytes, Unit.NBYTES)})
+    states = [Note(state)] if e.state_nbytes else []
+    if not e.kv_per_token:
+        return states
     windows = sorted({a.window for a in e.attentions if a.window is not None})
     values = {
         "per_token": Value(e.kv_per_token, Unit.NBYTES),
@@ -123,7 +127,7 @@ def _cache_notes(e: Estimate) -> list[Note]:
     ]  # fmt: skip
     if windows:
         notes.append(Note(Text("{n} of them keep only a window of {windows} tokens", values)))
-    return notes
+    return notes + states
 
 
 def _memory_notes(cost: ModelCost) -> list[Note]:
@@ -206,6 +210,7 @@ def _data(cost: ModelCost) -> dict[str, Any]:
         **{name: e.total(name) for name in names if name != "numel"},
         "kv_reserved_nbytes": e.total("reserved_nbytes"),
         "kv_nbytes_per_token": e.kv_per_token,
+        "state_nbytes": e.state_nbytes,
         "attentions": [
             {"layer": a.layer, "tower": a.tower, "kept": a.kept, "window": a.window, "cross": a.is_cross}
             for a in e.attentions

@@ -35,6 +35,13 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
         )
     if any(a.latent for c in result for a in c.estimate.attentions):
         said.append(_latent(result))
+    if any(c.estimate.family.recurrence for c in result):
+        said.append(
+            Text(
+                "layers with a state count as their recurrence: the state is read out by one product and updated element "
+                "by element; a prefill in chunks does more products"
+            )
+        )
     values: dict[str, Value | Text] = {"block": Value(BLOCK, Unit.COUNT), "usable": Value(USABLE, Unit.SHARE)}
     said.append(
         Text(

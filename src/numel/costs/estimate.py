@@ -18,6 +18,7 @@ from .attention import CROSS, attentions
 from .families import family_of
 from .fields import TextFields
 from .linear import Tokens, linear_cost
+from .recurrent import states_of
 from .setting import checked
 
 TYPE_CHECKING = False
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ..core.parameters import Parameter, ParameterTable
     from .attention import Attention
     from .families import Family
+    from .recurrent import State
     from .setting import Setting
 
 
@@ -69,10 +71,15 @@ class Estimate(NamedTuple):
         """The sum of one field of all works."""
         return sum(getattr(work, field) for work in self.works)
 
+    @property
+    def state_nbytes(self) -> int:
+        """Of what the cache keeps, the states that do not grow with the context."""
+        return sum(work.kv_nbytes for work in self.works if work.part == "state")
+
     def cache_nbytes(self, n: int) -> int:
         """Bytes that an engine reserves for `n` tokens of each sequence of the batch."""
         kept = sum(attention.kept for attention in self.attentions)
-        return self.setting.batch * self.kv_dtype.nbytes(kept * -(-n // BLOCK) * BLOCK)
+        return self.state_nbytes + self.setting.batch * self.kv_dtype.nbytes(kept * -(-n // BLOCK) * BLOCK)
 
     @property
     def kv_per_token(self) -> int:
@@ -119,6 +126,7 @@ def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False)
         if key[:2] == (Component.MOE.value, "experts") and experts is not None:
             entry[1] = entry[1] * experts[1] // experts[0]  # of all experts together, so that nothing is rounded
     works = [Work(*key, *values) for key, values in sums.items()]
+    works += _states(states_of(table, fields, family), setting, kv_dtype, n=tokens.all_new, by_layer=by_layer)
     works += _tied_head(table, tokens, setting)
     works += [w for a in found for w in _products(a, setting, kv_dtype, by_layer=by_layer)]
     return Estimate(
@@ -160,6 +168,19 @@ def _tokens(setting: Setting, family: Family) -> Tokens:
     if family.stack == "encoder_decoder":
         return Tokens(setting.batch, new, encoded, has_encoder=True)
     return Tokens(setting.batch, new, new)
+
+
+def _states(
+    kept: Iterable[tuple[Parameter, State]], setting: Setting, kv_dtype: DType, *, n: int, by_layer: bool
+) -> list[Work]:
+    """What layers with a state read out of it for `n` tokens, and its bytes, which do not grow with the context."""
+    works = []
+    for row, state in kept:
+        nbytes = 0 if setting.phase == "train" else setting.batch * kv_dtype.nbytes(state.kept)
+        place = (row.component.value, "state", row.tower, row.layer if by_layer else None)
+        flops = _times(setting) * 2 * state.read * n
+        works.append(Work(*place, 0, flops, 0, 0, nbytes, nbytes, 2 * nbytes))  # read, and written again
+    return works
 
 
 def _tied_head(table: ParameterTable, tokens: Tokens, setting: Setting) -> list[Work]:

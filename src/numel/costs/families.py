@@ -21,13 +21,14 @@ class Family(NamedTuple):
 
     `attention`: "softmax" (widths follow from the matrices) or "latent" (multi-head latent attention, DeepSeek).
     `windows`: which layers look back only so far; None: all see the whole context. `unless`: a field that, set, adds
-    what is not counted.
+    what is not counted. `recurrence`: what layers keep that have a state: "mamba", "mamba2" or "conv"; "" for none.
     """
 
     stack: str = "decoder"
     attention: str = "softmax"
     windows: Windows | None = None
     unless: str = ""
+    recurrence: str = ""
 
 
 class Windows(NamedTuple):
@@ -170,6 +171,9 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(_ENCODERS.split(), Family("encoder")),
     **dict.fromkeys(_ENCODER_DECODERS.split(), Family("encoder_decoder")),
     "smollm3": Family(unless="use_sliding_window"),
+    **dict.fromkeys(("mamba", "falcon_mamba", "jamba"), Family(recurrence="mamba")),
+    **dict.fromkeys(("bamba", "granitemoehybrid", "falcon_h1"), Family(recurrence="mamba2")),
+    "lfm2": Family(recurrence="conv"),
     "mvp": Family("encoder_decoder", unless="use_prompt"),
 }
 

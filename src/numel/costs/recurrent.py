@@ -1,0 +1,54 @@
+"""What does a layer that keeps a state instead of a cache do for a token, and how large is that state?
+
+Counted as the recurrence that decoding runs, in FlopCounterMode's convention: the state is read out by one product
+(2 FLOPs for each of its numbers), its update is element by element and 0. A chunked prefill (Mamba-2's) trades that
+for more products; how many depends on the size of the chunks, so they are not in the count.
+"""
+
+from __future__ import annotations
+
+from ..core.parameters import Component
+from ..core.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..core.parameters import Parameter, ParameterTable
+    from .families import Family
+    from .fields import TextFields
+
+
+class State(NamedTuple):
+    """Numbers that one tensor's layer keeps of a whole sequence, and how many of them are read out by a product."""
+
+    kept: int
+    read: int = 0
+
+
+def states_of(table: ParameterTable, fields: TextFields, family: Family) -> list[tuple[Parameter, State]]:
+    """The tensors that go with a state, in order; none for a model that keeps only a cache."""
+    found = ((row, state_of(row, fields, family)) for row in table.rows) if family.recurrence else ()
+    return [(row, state) for row, state in found if state is not None]
+
+
+def state_of(row: Parameter, fields: TextFields, family: Family) -> State | None:
+    """The state that goes with the tensor, None for one without.
+
+    Of a convolution over k tokens the last k − 1 inputs are kept. Mamba (Gu and Dao 2023) keeps A's shape, channels ×
+    N; Mamba-2 (Dao and Gu 2024) has one A a head, so that the channels are those of the output projection.
+    """
+    if not family.recurrence or row.excluded is not None or row.role != "weight":
+        return None
+    shape = row.tensor.shape
+    if (row.component is Component.SSM and row.part == "conv1d") or _is_short_conv(row):
+        return State(row.numel - shape[0])
+    if family.recurrence == "mamba" and row.part == "A_log":
+        return State(row.numel, row.numel)
+    if family.recurrence == "mamba2" and row.component is Component.SSM and row.part == "out_proj":
+        numel = row.numel // fields.d_model * fields.integer("mamba_d_state", "ssm_state_size", "state_size")
+        return State(numel, numel)
+    return None
+
+
+def _is_short_conv(row: Parameter) -> bool:
+    """LFM2's: a depthwise kernel, stored as (channels, 1, k)."""
+    return row.component is Component.CONV and row.part == "short_conv" and len(row.tensor.shape) == 3
