@@ -58,15 +58,14 @@ def test_json_and_csv_do_not_load_the_terminal(form):
     assert not (HEAVY | {"rich", "msgspec", "dataclasses"}) & loaded_by("gpt2", form)
 
 
-<<<<<<< HEAD
 def test_an_answer_on_the_screen_loads_nothing_for_files_and_foreign_letters():
     """Each of these was a millisecond of every start."""
     assert not {"contextlib", "unicodedata", "shutil", "tempfile", "typing"} & loaded_by("gpt2", "--json")
-=======
+
+
 @pytest.mark.parametrize("model", ["gpt2", "deepseek-ai/DeepSeek-V3"])
 def test_a_cost_is_estimated_without_anything_heavy(model):
     assert not (HEAVY | {"rich", "dataclasses"}) & loaded_by("cost", model, "--json", "--device", "h200x8")
->>>>>>> 68b236e (Costs of hybrids: Mamba, Mamba-2 and short convolutions keep a state, their few attention layers a cache)
 
 
 def test_the_root_loads_nothing_of_the_package():

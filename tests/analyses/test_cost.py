@@ -71,6 +71,15 @@ def test_a_decoded_token_reads_the_expected_number_of_experts(capsys):
         assert experts["flops"] == batch * 58 * 8 * 2 * 3 * 2048 * 7168
 
 
+def test_a_type_that_nobody_states_is_said_to_be_assumed():
+    fields = {"model_type": "gpt2", "n_layer": 2, "architectures": ["GPT2LMHeadModel"]}
+    said = [text.template for text in numel.inspect(fields).report("cost").assumptions]
+    assumed = "no element type is stated for the weights: BF16 taken, --dtype says another"
+    assert assumed in said
+    said = [text.template for text in numel.inspect(fields).report("cost", dtype="fp16").assumptions]
+    assert assumed not in said
+
+
 def test_engines_reserve_whole_blocks(capsys):
     found = answer(capsys, "gpt2", "--context", "17", "--dtype", "bf16")
     assert found["kv_nbytes"] == 17 * 36864

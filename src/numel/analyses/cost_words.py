@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.kinds import kinds_of
 from ..core.report import Note, Text, Unit, Value
 from ..costs.estimate import BLOCK
 from ..costs.memory import USABLE
@@ -24,6 +25,8 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
         Text("a tied output matrix holds no parameters of its own and costs its FLOPs; logits at every position"),
         _causal(result),
     ]
+    if any(c.estimate.setting.dtype is None and not _states_its_type(c) for c in result):
+        said.append(Text("no element type is stated for the weights: BF16 taken, --dtype says another"))
     if any(c.estimate.setting.phase == "train" for c in result):
         said.append(Text("a training step is three forward passes: the gradients of a product are two of its size"))
     if any(c.estimate.n_experts for c in result):
@@ -67,6 +70,10 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
             )
         )
     return tuple(said)
+
+
+def _states_its_type(cost: ModelCost) -> bool:
+    return all(row.tensor.dtype.block_nbytes for row, _ in kinds_of(cost.estimate.table))
 
 
 def _causal(result: Sequence[ModelCost]) -> Text:

@@ -19,7 +19,7 @@ from .families import family_of
 from .fields import TextFields
 from .linear import Tokens, linear_cost
 from .recurrent import states_of
-from .setting import checked
+from .setting import ASSUMED, checked, nbytes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,12 +79,12 @@ class Estimate(NamedTuple):
     def cache_nbytes(self, n: int) -> int:
         """Bytes that an engine reserves for `n` tokens of each sequence of the batch."""
         kept = sum(attention.kept for attention in self.attentions)
-        return self.state_nbytes + self.setting.batch * self.kv_dtype.nbytes(kept * -(-n // BLOCK) * BLOCK)
+        return self.state_nbytes + self.setting.batch * nbytes_of(self.kv_dtype, kept * -(-n // BLOCK) * BLOCK)
 
     @property
     def kv_per_token(self) -> int:
         """Bytes that one more token adds to the cache of a sequence while no window is full."""
-        return self.kv_dtype.nbytes(sum(attention.kept for attention in self.attentions))
+        return nbytes_of(self.kv_dtype, sum(attention.kept for attention in self.attentions))
 
 
 USUAL_CONTEXT = 1024  # tokens, where nobody asks for another number
@@ -159,7 +159,8 @@ def _stored(table: ParameterTable) -> DType:
     sums: dict[DType, int] = {}
     for row, n in kinds_of(table):
         sums[row.tensor.dtype] = sums.get(row.tensor.dtype, 0) + n * row.numel
-    return max(sums, key=lambda dtype: sums[dtype])
+    most = max(sums, key=lambda dtype: sums[dtype])
+    return most if most.block_nbytes else ASSUMED
 
 
 def _tokens(setting: Setting, family: Family) -> Tokens:
@@ -176,7 +177,7 @@ def _states(
     """What layers with a state read out of it for `n` tokens, and its bytes, which do not grow with the context."""
     works = []
     for row, state in kept:
-        nbytes = 0 if setting.phase == "train" else setting.batch * kv_dtype.nbytes(state.kept)
+        nbytes = 0 if setting.phase == "train" else setting.batch * nbytes_of(kv_dtype, state.kept)
         place = (row.component.value, "state", row.tower, row.layer if by_layer else None)
         flops = _times(setting) * 2 * state.read * n
         works.append(Work(*place, 0, flops, 0, 0, nbytes, nbytes, 2 * nbytes))  # read, and written again
@@ -191,7 +192,7 @@ def _tied_head(table: ParameterTable, tokens: Tokens, setting: Setting) -> list[
     for name, target in table.aliases.items():
         if target in shapes and not _IS_EMBEDDING.search(name):
             row = shapes[target]
-            nbytes = (setting.dtype or row.tensor.dtype).nbytes(row.tensor.numel)
+            nbytes = nbytes_of(setting.dtype or row.tensor.dtype, row.tensor.numel)
             flops = _times(setting) * 2 * row.tensor.numel * tokens.all_new
             return [Work(Component.HEAD.value, "lm_head", row.tower, None, 0, flops, 0, nbytes)]
     return []
@@ -219,8 +220,8 @@ def _products(attention: Attention, setting: Setting, kv_dtype: DType, *, by_lay
     pairs = 0 if is_done else _pairs(attention, setting) * batch * _times(setting)
     if setting.phase == "train":  # nothing is kept for later tokens
         attention = attention._replace(kept=0)
-    kept = batch * kv_dtype.nbytes(attention.kept * attention.span(n))
-    reserved = batch * kv_dtype.nbytes(attention.kept * -(-n // BLOCK) * BLOCK)
+    kept = batch * nbytes_of(kv_dtype, attention.kept * attention.span(n))
+    reserved = batch * nbytes_of(kv_dtype, attention.kept * -(-n // BLOCK) * BLOCK)
     layer = attention.layer if by_layer else None
     name = Component.ATTENTION.value
     return [

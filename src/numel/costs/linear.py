@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..core.parameters import Component
 from ..core.records import NamedTuple
 from .attention import CROSS
+from .setting import nbytes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,14 +47,14 @@ def linear_cost(
     if row.excluded is not None:
         return None
     dtype, numel = held_as or row.tensor.dtype, row.numel
-    nbytes = dtype.nbytes(numel)
+    nbytes = nbytes_of(dtype, numel)
     if row.tower in ("vision", "audio") or row.component is Component.PROJECTOR:
         return numel, 0, nbytes, 0  # works on pictures and sounds, not on tokens of text
     n = _tokens_of(row, tokens)
     times = 3 if phase == "train" else 1
     if _is_lookup(row):
         row_numel = row.tensor.shape[-1] if row.tensor.shape else 1
-        return numel, 0, nbytes, min(nbytes, dtype.nbytes(row_numel * n))
+        return numel, 0, nbytes, min(nbytes, nbytes_of(dtype, row_numel * n))
     read = nbytes if n else 0
     if not _is_product(row):
         return numel, 0, nbytes, read

@@ -6,6 +6,7 @@ from ..core.kinds import kinds_of
 from ..core.parameters import Component
 from ..core.records import NamedTuple
 from ..errors import UsageError
+from .setting import nbytes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ def activations(estimate: Estimate) -> int:
             elif row.component in (Component.EMBEDDING, Component.HEAD) and row.part in ("token", "lm_head"):
                 vocabulary = max(vocabulary, row.numel // d_model)
     new = 1 if setting.phase == "decode" else setting.context
-    element = estimate.kv_dtype if estimate.setting.kv_dtype is None else estimate.stored
-    return element.nbytes(setting.batch * (new * (2 * d_model + 2 * widest) + vocabulary))
+    element = estimate.stored
+    return nbytes_of(element, setting.batch * (new * (2 * d_model + 2 * widest) + vocabulary))
 
 
 class Fit(NamedTuple):

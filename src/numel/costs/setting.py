@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..core.dtypes import DType
 
+ASSUMED = SAFETENSORS_DTYPES["BF16"]  # where neither a file nor a configuration nor --dtype says how weights are held
+
 PHASES = ("prefill", "decode", "train")
 CAUSAL = ("square", "triangle")
 LATENT = ("absorbed", "naive")
@@ -45,6 +47,12 @@ def dtype_called(name: str, option: str) -> DType:
         message = f"{option} {name}: no such element type"
         raise UsageError(message, hint="fp32, bf16, fp16, fp8, int8, fp4")
     return found
+
+
+def nbytes_of(dtype: DType, numel: int) -> int:
+    """Bytes of `numel` elements; of the type that nobody states those of ASSUMED, as the assumptions then say."""
+    found = dtype.nbytes(numel)
+    return numel * ASSUMED.block_nbytes if found is None else found
 
 
 def checked(setting: Setting) -> Setting:
