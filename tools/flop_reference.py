@@ -148,6 +148,7 @@ _AGREEING: dict[str, dict[str, Any]] = {
     "helium": {"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16},
     "solar_open": _ROUTED | {"n_shared_experts": 1},
     "mvp": {"use_prompt": False},
+    "gemma3_text": {"use_bidirectional_attention": False},
     "smollm3": {"use_sliding_window": False},
     "dots1": _ROUTED | {"n_group": 1},
     # layers of both kinds, since transformers' caches want one with attention, and kernels that have a width

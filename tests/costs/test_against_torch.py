@@ -68,7 +68,8 @@ def test_estimates_are_what_torch_counts(model_type, seed):
 
 def kernels(table):
     """The convolutions over the last k tokens: (channels, 1, k)."""
-    return [row.tensor.shape for row in table.rows if len(row.tensor.shape) == 3 and row.tensor.shape[1] == 1]
+    rows = [row for row in table.rows if row.tower == "main" and len(row.tensor.shape) == 3]
+    return [row.tensor.shape for row in rows if row.tensor.shape[1] == 1]
 
 
 def discarded(table, *, once=False):

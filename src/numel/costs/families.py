@@ -167,6 +167,7 @@ _WINDOWED: dict[str, Windows] = {
 FAMILIES: dict[str, Family] = {
     **dict.fromkeys(_FULL.split(), Family()),
     **{name: Family(windows=windows) for name, windows in _WINDOWED.items()},
+    "gemma3_text": Family(windows=_WINDOWED["gemma3_text"], unless="use_bidirectional_attention"),
     **dict.fromkeys(_LATENT.split(), Family(attention="latent")),
     **dict.fromkeys(_ENCODERS.split(), Family("encoder")),
     **dict.fromkeys(_ENCODER_DECODERS.split(), Family("encoder_decoder")),
