@@ -1,6 +1,7 @@
 """The built wheel, installed alone: what a stranger gets from an index."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CONSTRAINTS = ROOT / "constraints.txt"
+# A PYTHONPATH that leads to the checkout would count as an installation: pip would install nothing, and Python import that.
+ALONE = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def environment(wheel, tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
     venv.create(folder, with_pip=True)
     command = [folder / "bin" / "pip", "install", "--quiet", "-c", CONSTRAINTS, wheel]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, env=ALONE)
     return folder / "bin"
 
 
@@ -65,9 +68,9 @@ def test_every_command_runs_without_an_extra(environment, tmp_path):
     four = ["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"]
     for words in (
         ["gpt2"], ["gpt2", "--json"], ["gpt2", "--csv"], ["gpt2", "--html"], ["norms", *four], ["scaling", *four],
-        ["explain", "gpt2"], ["models"], ["study", *four, "-o", "study", "--lang", "vi"], ["gpt2", "--save", "share.pdf"],
+        ["explain", "gpt2"], ["models"], ["cost", "gpt2"], ["fit", "--params", "1.5B", "--like", "gpt2"], ["study", *four, "-o", "study", "--lang", "vi"], ["gpt2", "--save", "share.pdf"],
     ):  # fmt: skip
-        done = subprocess.run([numel, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = subprocess.run([numel, *words], cwd=tmp_path, capture_output=True, text=True, check=False, env=ALONE)
         assert done.returncode == 0, (words, done.stderr)
         assert done.stderr == ""
     assert (tmp_path / "study" / "study.html").stat().st_size > 10_000
@@ -82,7 +85,7 @@ def test_the_weights_are_counted_in_c_where_there_was_a_compiler(wheel, environm
     for kernels in ("native", "numpy"):
         done = subprocess.run(
             [environment / "numel", "values", "model.safetensors", "--json"],
-            cwd=tmp_path, capture_output=True, text=True, check=False, env={"NUMEL_KERNELS": kernels},
+            cwd=tmp_path, capture_output=True, text=True, check=False, env={**ALONE, "NUMEL_KERNELS": kernels},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["models"][0]["stats"]["mean"] == 1.0
@@ -90,5 +93,5 @@ def test_the_weights_are_counted_in_c_where_there_was_a_compiler(wheel, environm
 
 def test_what_needs_an_extra_says_which(environment):
     code = "import numel; numel.inspect('gpt2').by('part').to_polars()"
-    done = subprocess.run([environment / "python", "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([environment / "python", "-c", code], capture_output=True, text=True, check=False, env=ALONE)
     assert "pip install 'numel[polars]'" in done.stderr.splitlines()[-1]
