@@ -39,7 +39,7 @@ def test_a_pipe_gets_whole_numbers(show):
     assert "124.4M" in show(report, "terminal", width=80, is_terminal=True)
 
 
-@pytest.mark.parametrize("width", [20, 28, 40, 60, 80, 200])
+@pytest.mark.parametrize("width", [8, 15, 20, 28, 40, 60, 80, 200])
 @pytest.mark.parametrize("lang", ["en", "vi"])
 @pytest.mark.parametrize("which", ["whole", "hostile"])
 def test_no_line_is_wider_than_the_terminal(which, width, lang, samples, show):
@@ -48,11 +48,18 @@ def test_no_line_is_wider_than_the_terminal(which, width, lang, samples, show):
         assert cell_width(line) <= width
 
 
-def test_a_terminal_narrower_than_20_columns_is_taken_for_one_of_20(whole, show):
-    assert show(whole, "terminal", width=10) == show(whole, "terminal", width=20)
+def test_a_terminal_narrower_than_8_columns_is_taken_for_one_of_8(whole, show):
+    assert show(whole, "terminal", width=1) == show(whole, "terminal", width=8)
 
 
-@pytest.mark.parametrize("width", [20, 28, 40, 80, None])
+def test_below_20_columns_each_row_is_a_list_of_its_cells(show):
+    columns = Column("component", Text("component"), Unit.WORD), Column("numel", Text("n"), Unit.COUNT)
+    table = Table(Text(""), columns, (("mlp", 1234),), total=("total", 1234))
+    lines = show(Report("show", Text(""), (table,), {}), "terminal", width=10).splitlines()
+    assert lines == ["mlp", "  n 1,234", "─" * 10, "total", "  n 1,234"]
+
+
+@pytest.mark.parametrize("width", [15, 20, 28, 40, 80, None])
 def test_every_number_of_a_table_is_shown_whole(whole, width, show):
     text = show(whole, "terminal", width=width)
     for number in ("39,383,808", "28,348,416", "56,669,184", "38,400", "124,439,808", "0.0309%"):

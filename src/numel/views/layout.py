@@ -20,6 +20,7 @@ _BLOCKS = " ▏▎▍▌▋▊▉"
 _LEAST = 8  # cells: what a column of text keeps
 _LEAST_OF_NAMES = 5  # where the numbers beside them find no room else
 _LEAST_BAR = 6
+NARROW = 20  # columns: with fewer, nothing stands side by side
 
 
 class Span(NamedTuple):
@@ -153,11 +154,29 @@ def lay_out(
     """The lines of a table: header, rows, and a rule above the last row if it is the total.
 
     In `room` cells (None: as wide as it gets): bars shrink and go, prose wraps, names lose their middle; columns
-    that still find no room follow below, beside the first column again.
+    that still find no room follow below, beside the first column again. In fewer than NARROW cells each row becomes
+    a list of its cells, none of which loses anything.
     """
+    if room is not None and room < NARROW:
+        yield from _records(columns, room, blocks=blocks, has_total=has_total)
+        return
     for part in _parts(columns, room):
         widths = _fit(part, room)
         yield from _part_lines(part, widths, blocks=blocks, has_total=has_total)
+
+
+def _records(columns: Sequence[Cells], room: int, *, blocks: bool, has_total: bool) -> Iterator[Line]:
+    """Each row as lines below each other: its first cell, then the titles and texts of the others."""
+    first, *others = [column for column in columns if not column.fractions]
+    for row, name in enumerate(first.texts):
+        is_total = has_total and row == len(first.texts) - 1
+        if is_total:
+            yield [Span(("─" if blocks else "-") * room, "dim")]
+        style = "bold" if is_total else first.styles[row] if first.styles else "bold"
+        yield from ([Span(line, style)] for line in wrap(name, room))
+        for column in others:
+            if column.texts[row]:
+                yield from ([Span("  " + line)] for line in wrap(f"{column.title} {column.texts[row]}", room - 2))
 
 
 def _parts(columns: Sequence[Cells], room: int | None) -> Iterator[list[Cells]]:

@@ -16,7 +16,7 @@ from ..palette import color_of
 from ..translate import N_, Translator
 from ..units import is_number, magnitude
 from .encoding import can_write, encoding_of, replacer
-from .layout import ELLIPSIS, GAP, Cells, Line, Span, cell_width, lay_out, pad, shorten, wrap, wrap_sum
+from .layout import ELLIPSIS, GAP, NARROW, Cells, Line, Span, cell_width, lay_out, pad, shorten, wrap, wrap_sum
 from .twins import is_picture_of_table
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .options import ViewOptions
 
 _PROSE = 24  # cells: a longer text with a space in it may be broken there
-LEAST_WIDTH = 20  # columns: a narrower terminal is written to as if it had these
+LEAST_WIDTH = 8  # columns: a narrower terminal is written to as if it had these
 
 
 class _Page(NamedTuple):
@@ -123,7 +123,7 @@ def _lines(report: Report, page: _Page) -> Iterator[Line]:
     yield from _blocks(report.blocks, page)
     if report.assumptions:
         yield []
-        yield [Span(page.word(N_("How it was counted")), "bold")]
+        yield from _paragraph(page.word(N_("How it was counted")), page, style="bold")
         for text in report.assumptions:
             yield from _paragraph(page.say(text), page, first="  ", style="dim")
     if report.warnings:
@@ -248,8 +248,8 @@ def _formulas(formulas: Formulas, page: _Page) -> Iterator[Line]:
     if title:
         yield from _paragraph(title, page, style="bold")
     labels = [page.say(line.label) for line in formulas.lines]
-    half = (page.room or 10_000) // 2
-    margin = max((cell_width(label) for label in labels if cell_width(label) <= half), default=0) + len(GAP)
+    half = 0 if page.room is not None and page.room < NARROW else (page.room or 10_000) // 2
+    margin = half and max((cell_width(label) for label in labels if cell_width(label) <= half), default=0) + len(GAP)
     for label, line in zip(labels, formulas.lines, strict=True):
         parts = [page.value(part, Unit.FORMULA) for part in (line.symbols, line.numbers) if part]
         remark = f"  ({page.value(line.remark, Unit.NAME)})" if line.remark else ""
