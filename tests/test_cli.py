@@ -201,6 +201,15 @@ def test_a_full_disk_behind_the_answer_is_one_line():
     assert done.stderr.count("\n") == 1
 
 
+def test_a_standard_output_that_is_closed_is_one_line_and_no_matter_where_it_is_not_used(tmp_path):
+    closed = f"{sys.executable} -m numel gpt2"
+    done = subprocess.run(["bash", "-c", f"{closed} >&-"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "numel: cannot write the answer: it is closed\n")
+    done = subprocess.run(["bash", "-c", f"{closed} -o x.json >&-"], cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "x.json").stat().st_size > 1000
+
+
 def test_a_figure_and_another_form_can_be_had_together(tmp_path, capsys):
     code, out, _ = run(capsys, "gpt2", "--save", str(tmp_path / "s.svg"), "--json")
     assert code == 0

@@ -11,6 +11,7 @@ import pytest
 
 import numel
 from numel.analyses import ANALYSES
+from numel.analyses.values import SORTS
 from numel.cli import main
 from numel.core.groups import KEYS
 from numel.errors import Sentence
@@ -84,6 +85,28 @@ def test_json_says_the_error_in_english(capsys, words):
     assert out == english
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gpt2", "-o", "nowhere/x.json"], "không ghi được: không có tệp hay thư mục đó"),
+        (["gpt2", "-o", "."], "không ghi được: là thư mục"),
+        (["study", "gpt2", "-o", "file/study"], "không tạo được thư mục: không phải thư mục"),
+        ([""], "tên '(rỗng)'"),
+    ],
+)
+def test_why_the_system_refuses_is_said_in_the_readers_language(tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert said in run(capsys, *words, "--lang", "vi")[2]
+
+
+def test_a_name_that_is_nearly_a_files_offers_the_file(tmp_path, capsys):
+    (tmp_path / "model.safetensors").touch()
+    _, _, err = run(capsys, str(tmp_path / "model.safetensor"))
+    assert f"did you mean {tmp_path}/model.safetensors?" in err
+    assert "(" not in run(capsys, str(tmp_path / "nothing.json"))[2]
+
+
 def test_the_place_in_a_broken_file_is_said_too(tmp_path, capsys):
     path = tmp_path / "config.json"
     path.write_text('{"model_type": "gpt2", "n_layer": }')
@@ -134,8 +157,12 @@ def test_help_is_in_the_readers_language(capsys, command):
     assert sentences == []
 
 
-def test_the_help_of_by_names_every_key(capsys):
+@pytest.mark.parametrize(
+    ("command", "lead", "known"),
+    [("show", "group by", KEYS), ("values", "group by", KEYS), ("values", "the largest first:", SORTS)],
+)
+def test_the_help_of_a_choice_names_every_one(capsys, command, lead, known):
     with contextlib.suppress(SystemExit):
-        main(["show", "--help", "--lang", "en"])
-    text = " ".join(capsys.readouterr().out.split())
-    assert f"group by {', '.join(list(KEYS)[:-1])} or {list(KEYS)[-1]}" in text
+        main([command, "--help", "--lang", "en"])
+    *others, last = known
+    assert f"{lead} {', '.join(others)} or {last}" in " ".join(capsys.readouterr().out.split())

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, HelpFormatter, Namespace, RawDescriptionHel
 
 from . import __version__
 from .analyses import ANALYSES
-from .errors import NumelError, Sentence, UsageError
+from .errors import NumelError, Sentence, UsageError, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,21 +30,28 @@ def run() -> NoReturn:
     gc.disable()  # one question, one answer: nothing becomes garbage that matters before the process ends
     try:
         code = main(sys.argv[1:])
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:  # the reader (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere()
         code = 0
     except OSError as error:  # a full disk behind the answer
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere()
         from .translate import Translator, choose
 
-        said = Sentence("cannot write the answer: {why}", why=(error.strerror or str(error)).lower())
+        said = Sentence("cannot write the answer: {why}", why=reason(error))
         print(f"numel: {Translator(choose(sys.argv[1:], os.environ)).sentence(said)}", file=sys.stderr)  # noqa: T201
         code = 1
     gc.freeze()  # nor at its end, where Python would go through all objects once more, for 3 ms
     sys.exit(code)
+
+
+def _write_nowhere() -> None:
+    """Let go of what is left to write: Python would try again at its end, and complain."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(argv: Sequence[str]) -> int:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from io import StringIO
 
 from .core.records import NamedTuple
 from .core.report import charts
-from .errors import Sentence, UsageError
+from .errors import Sentence, UsageError, reason
 from .registry import find
 from .views import VIEWS
 from .views.options import ViewOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from .core.report import Report
 
 
@@ -52,7 +55,14 @@ def deliver(report: Report, wanted: Delivery) -> None:
         write_whole(wanted.output, out.getvalue().encode())
     elif wanted.save is None or view != "terminal":  # a figure alone, unless another form was asked for too
         options = ViewOptions(lang=wanted.lang, width=wanted.width, color=wanted.color)
-        find(VIEWS, view, kind="view")(report, sys.stdout, options)
+        find(VIEWS, view, kind="view")(report, _standard_output(), options)
+
+
+def _standard_output() -> TextIO:
+    """Where the answer goes. Raises OSError where whoever started the program closed it (`numel gpt2 >&-`)."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return sys.stdout
 
 
 def _view_of(output: str | None) -> str:
@@ -93,7 +103,7 @@ def write_document(report: Report, folder: str, lang: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        message = Sentence("cannot make the folder: {why}", why=(error.strerror or str(error)).lower())
+        message = Sentence("cannot make the folder: {why}", why=reason(error))
         raise UsageError(message, path=folder, hint=Sentence("choose another place with -o")) from error
     for name, content in files.items():
         write_whole(os.path.join(folder, name), content.encode() if isinstance(content, str) else content)

@@ -54,6 +54,40 @@ def and_more(first: str, n_more: int) -> str:
     return Sentence("{first} and {n} more", first=first, n=n_more) if n_more else first
 
 
+def reason(error: OSError | ValueError) -> str:
+    """Why the operating system refused, in words that can be translated; of what is rare, its own words.
+
+    >>> reason(OSError(28, "No space left on device"))
+    'no space left on device'
+    """
+    import errno
+
+    known = {
+        errno.ENOENT: Sentence("no such file or directory"),
+        errno.EEXIST: Sentence("it exists already"),
+        errno.ENOTDIR: Sentence("not a directory"),
+        errno.EISDIR: Sentence("is a directory"),
+        errno.EACCES: Sentence("permission denied"),
+        errno.EPERM: Sentence("operation not permitted"),
+        errno.EROFS: Sentence("the file system can only be read"),
+        errno.ENOSPC: Sentence("no space left on device"),
+        errno.EDQUOT: Sentence("disk quota exceeded"),
+        errno.EFBIG: Sentence("the file would be too large"),
+        errno.ENAMETOOLONG: Sentence("the name is too long"),
+        errno.ELOOP: Sentence("too many links that lead to each other"),
+        errno.EMFILE: Sentence("too many open files"),
+        errno.ENFILE: Sentence("too many open files"),
+        errno.EIO: Sentence("input/output error"),
+        errno.EBADF: Sentence("it is closed"),
+        errno.EBUSY: Sentence("it is in use"),
+        errno.ENXIO: Sentence("nothing is at its other end"),
+        errno.EPIPE: Sentence("its reader has gone"),
+        errno.EINVAL: Sentence("it cannot do that"),
+    }
+    number = error.errno if isinstance(error, OSError) else None
+    return known.get(number or 0) or (getattr(error, "strerror", None) or str(error)).lower()
+
+
 _AGAIN = Sentence("get or write the file again")
 
 

@@ -85,9 +85,19 @@ class ModelValues(NamedTuple):
 
 def add_options(parser: ArgumentParser) -> None:
     """The command's own options."""
-    parser.add_argument("--by", default="component", metavar="KEY[,KEY]", help=f"group by: {', '.join(KEYS)}")
+    parser.add_argument(
+        "--by",
+        default="component",
+        metavar="KEY[,KEY]",
+        help="group by component, part, layer, tower, expert, role, dtype, template or tensor",
+    )
     parser.add_argument("--match", metavar="GLOB", help="only the tensors of that name, such as '*.mlp.*'")
-    parser.add_argument("--sort", metavar="STAT", help=f"the largest first: {', '.join(SORTS)}")
+    parser.add_argument(
+        "--sort",
+        metavar="STAT",
+        help="the largest first: numel, mean, std, min, max, absmax, skewness, kurtosis, kurtosis_within, zeros, nan, "
+        "outliers, entropy, l1, l2 or int8_sqnr",
+    )
     parser.add_argument("--top", type=int, metavar="N", help="only the first N groups")
     parser.add_argument("--channels", action="store_true", help="the rows and columns of matrices that stand out")
     parser.add_argument("--exact", action="store_true", help="quantiles of wide types to the last bit: read twice")

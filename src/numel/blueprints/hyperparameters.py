@@ -278,5 +278,5 @@ def shown(value: object) -> str:
     elif isinstance(value, bool) or value is None:
         text = {True: "true", False: "false", None: "null"}[value]
     else:
-        text = f'"{visible(value, 60)}"' if isinstance(value, str) else str(value)
+        text = f'"{value and visible(value, 60)}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:59] + "…"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from itertools import accumulate
 
+from ..errors import Sentence
+
 MAX_SHOWN = 200  # characters: more than any real tensor name, few enough for one line
 
 # What nearly every name consists of. Anything else is looked at character by character.
@@ -31,7 +33,7 @@ def visible(text: str, limit: int = MAX_SHOWN) -> str:
     if len(text) <= limit and _PLAIN.fullmatch(text):
         return text
     if not text:
-        return "(empty)"
+        return Sentence("(empty)")
     quote = '"' if text[0] == " " or text[-1] == " " else ""
     room = limit - 2 * len(quote)
     pieces = _pieces(text[: room + 1])  # of a text of a gigabyte, no more is looked at than could be shown
@@ -51,7 +53,7 @@ def visible_path(path: str, limit: int = MAX_SHOWN) -> str:
     """
     if len(path) <= limit and _PLAIN.fullmatch(path):
         return path
-    pieces = _pieces(path[-limit:]) or ["(empty)"]
+    pieces = _pieces(path[-limit:]) or [Sentence("(empty)")]
     lengths = list(accumulate(map(len, reversed(pieces))))
     if len(path) <= limit and lengths[-1] <= limit:
         return "".join(pieces)

@@ -9,7 +9,7 @@ import stat
 
 from ..core.records import NamedTuple
 from ..core.visible import visible, visible_path
-from ..errors import CorruptFileError, NoModelError, Sentence, SourceError, SourceNotFoundError, and_more
+from ..errors import CorruptFileError, NoModelError, Sentence, SourceError, SourceNotFoundError, and_more, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class LocalFile:
         try:
             return _pread(self._fd, nbytes, offset)
         except OSError as error:
-            message = Sentence("cannot be read: {why}", why=(error.strerror or str(error)).lower())
+            message = Sentence("cannot be read: {why}", why=reason(error))
             raise SourceError(message, path=visible_path(self.name, _MAX_SHOWN)) from error
 
     def __enter__(self) -> Self:
@@ -318,7 +318,7 @@ def _names(folder: str) -> list[str]:
     """The names in a folder; none when it is no folder that may be read."""
     try:
         return sorted(os.listdir(folder))
-    except OSError:
+    except (OSError, ValueError):
         return []
 
 
@@ -329,12 +329,23 @@ def _refuse_path(path: str, error: OSError | ValueError) -> NoReturn:
     if number in _ABSENT:
         is_link = "\0" not in path and os.path.islink(path)
         message = Sentence("is a link to a file that is not there") if is_link else _ABSENT[number]
-        raise SourceNotFoundError(message, path=shown) from error
+        raise SourceNotFoundError(message, path=shown, hint=_near(path)) from error
     message = _CLOSED.get(
         number or 0,
-        Sentence("cannot be opened: {why}", why=(getattr(error, "strerror", None) or str(error)).lower()),
+        Sentence("cannot be opened: {why}", why=reason(error)),
     )
     raise SourceError(message, path=shown) from error
+
+
+def _near(path: str) -> str | None:
+    """What lies in the same folder and is spelt nearly so; None where nothing is."""
+    from difflib import get_close_matches  # only on the way to an error
+
+    folder, name = os.path.split(path.rstrip("/\0"))
+    near = get_close_matches(name, _names(folder or ".")[:2000], n=1, cutoff=0.75)
+    return (
+        Sentence("did you mean {near}?", near=visible_path(os.path.join(folder, near[0]), _MAX_SHOWN)) if near else None
+    )
 
 
 def _refuse_kind(path: str, mode: int) -> NoReturn:

@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.visible import visible, visible_path
-from ..errors import CorruptFileError, MissingValuesError, Sentence, SourceError
+from ..errors import CorruptFileError, MissingValuesError, Sentence, SourceError, reason
 from ..kernels import WORK_NBYTES, kernels
 from .tally import SMALL, Piece, Tally, count_piece, is_counted, nbytes_of, pivot_of
 
@@ -150,7 +150,7 @@ def _count(task: _Task, work: bytearray) -> Counted:
     try:
         counted, n_read = count_piece(kernels(), task.file, task.piece, work)
     except OSError as error:
-        message = Sentence("cannot be read: {why}", why=(error.strerror or str(error)).lower())
+        message = Sentence("cannot be read: {why}", why=reason(error))
         raise SourceError(message, path=visible_path(task.file.name, _MAX_SHOWN)) from error
     if n_read < task.piece.nbytes:
         _refuse_cut(task.file, task.piece.offset + n_read)

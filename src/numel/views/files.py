@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from ..errors import Sentence, UsageError
+from ..errors import Sentence, UsageError, reason
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
@@ -26,5 +26,5 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
         if not is_special:
             with suppress(OSError):
                 os.unlink(beside)
-        message = Sentence("cannot write: {why}", why=(error.strerror or str(error)).lower())
+        message = Sentence("cannot write: {why}", why=reason(error))
         raise UsageError(message, path=os.fspath(path), hint=Sentence("choose another place")) from error
