@@ -47,3 +47,13 @@ def test_gpt2_has_its_short_names(name):
 def test_short_names_are_unique():
     names = [preset.short_name.lower() for preset in PRESETS.values()]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("name", ["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"])
+def test_gpt2_is_f32_as_the_size_of_its_published_file_shows(name):
+    """The sizes are the hub's (gpt2: safetensors; the others: torch's pickle); each stated in the preset."""
+    facts = find(name).facts
+    rest = facts["published_nbytes"] - 4 * facts["hub_safetensors_total"]
+    assert 0 < rest < 110_000  # a header or a pickle, and no tensor: 2 or 8 bytes an element are far off
+    assert f"{facts['published_nbytes']:,} bytes" in facts["dtype_source"]
+    assert {row["dtype"] for row in numel.inspect(name).by("dtype")} == {"F32"}
