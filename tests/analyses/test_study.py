@@ -14,6 +14,10 @@ def audit():
 
 def test_every_claim_has_its_verdict():
     assert {id_: claim["verdict"] for id_, claim in audit().items()} == {
+        "attention-matrices": "incomplete",
+        "mlp-layers": "right",
+        "widening": "right",
+        "blocks": "right",
         "shares-small": "right",
         "shares-medium": "right",
         "shares-large": "right",
@@ -32,6 +36,21 @@ def test_every_claim_has_its_verdict():
         "substrings": "incomplete",
         "optimal": "incomplete",
     }
+
+
+def test_the_claims_stand_in_the_order_of_their_sections():
+    sections = [claim["section"] for claim in audit().values()]
+    assert sections == sorted(sections)
+    assert (sections[0], sections[-1]) == ("3.1", "8")
+
+
+def test_how_gpt2_is_built():
+    """12 layers of 768: c_attn has 3·768 biases, c_proj 768; the published configurations have 12, 24, 36, 48 layers."""
+    claims = audit()
+    assert claims["attention-matrices"]["evidence"] == {"matrices_per_layer": 2, "biases": 12 * 4 * 768}
+    assert claims["mlp-layers"]["evidence"] == {"matrices_per_layer": 2, "n_embd": 768, "n_inner": 3072}
+    assert claims["widening"]["evidence"]["attention_and_mlp_in_squares_of_the_width"] == [[4, 8]] * 4
+    assert claims["blocks"]["evidence"]["n_layer"] == [12, 24, 36, 48]
 
 
 def test_embeddings_grow():
@@ -86,13 +105,13 @@ def test_the_readmes_say_what_the_audit_finds():
     root = Path(__file__).parent.parent.parent
     claims = numel.compare(*SIZES).report("study").data["claims"]
     verdicts = Counter(claim["verdict"] for claim in claims)
-    english = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    vietnamese = ("không", "một", "hai", "ba", "bốn", "năm", "sáu", "bảy", "tám", "chín")
-    assert len(claims) == 17
+    english = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
+    vietnamese = ("không", "một", "hai", "ba", "bốn", "năm", "sáu", "bảy", "tám", "chín", "mười", "mười một")
+    assert len(claims) == 21
     right, wrong, incomplete = (verdicts[verdict] for verdict in ("right", "wrong", "incomplete"))
     text = " ".join((root / "README.md").read_text(encoding="utf-8").split())
     said = f"{english[right]} are right, {english[wrong]} are wrong and {english[incomplete]} are incomplete"
-    assert f"Of its seventeen claims {said}" in text
+    assert f"Of its twenty-one claims {said}" in text
     text = " ".join((root / "README.vi.md").read_text(encoding="utf-8").split())
     said = f"{vietnamese[right]} đúng, {vietnamese[wrong]} sai và {vietnamese[incomplete]}"
-    assert f"trong mười bảy nhận định có {said}" in text
+    assert f"trong hai mươi mốt nhận định có {said}" in text

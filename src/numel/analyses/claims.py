@@ -6,86 +6,29 @@ Every number is computed from the models given; the quotations are a few words e
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from ..core.groups import group
 from ..core.report import Text, Unit, Value
-from .norms import ModelNorms
-from .norms import Options as NormOptions
-from .norms import analyze as analyze_norms
+from .claims_structure import structure
+from .four_sizes import INCOMPLETE, RIGHT, WRONG, Claim, printed_shares, the_four_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ..core.parameters import ParameterTable
-
-RIGHT, WRONG, INCOMPLETE = "right", "wrong", "incomplete"
-
-
-class Claim(NamedTuple):
-    """One claim: its place and words in the original, what it says, what is true, and the numbers that show it."""
-
-    id: str
-    section: str
-    quote: str
-    claimed: Text
-    true: Text
-    verdict: str
-    evidence: Mapping[str, Any]
-
-
-class Size(NamedTuple):
-    """One of the four models of the study, with the sums that the claims speak of."""
-
-    label: str
-    table: ParameterTable
-    numel: Mapping[str, int]
-    total: int
-    norms: ModelNorms
-
-    def share(self, component: str) -> float:
-        """The component's share of the model, 0..1."""
-        return self.numel.get(component, 0) / self.total
-
-
-# What tells the four sizes, and what the study's table prints of each: attention and MLP in percent.
-_SIZES = {
-    (12, 768): ("small", 22, 45),
-    (24, 1024): ("medium", 28, 56),
-    (36, 1280): ("large", 30, 60),
-    (48, 1600): ("xl", 31, 63),
-}
-
-
-def the_four_sizes(models: Sequence[ParameterTable]) -> tuple[Size, ...]:
-    """The study's four GPT-2 models among `models`, small to xl; empty unless all are there."""
-    found: dict[str, Size] = {}
-    for table in models:
-        key = (table.hyperparameters.get("n_layer"), table.hyperparameters.get("n_embd"))
-        if table.model_type == "gpt2" and key in _SIZES and _is_as_published(table):
-            numel = {g.keys[0]: g.numel for g in group(table, "component")}
-            label = _SIZES[key][0]
-            norms = analyze_norms((table,), NormOptions())[0]
-            found[label] = Size(label, table, numel, sum(numel.values()), norms)
-    return tuple(found[label] for label, _, _ in _SIZES.values()) if len(found) == len(_SIZES) else ()
-
-
-def _is_as_published(table: ParameterTable) -> bool:
-    """Whether a GPT-2 has the vocabulary, positions, MLP and tied head of the four that the study counts."""
-    fields = table.hyperparameters
-    given = tuple(fields.get(name) for name in ("vocab_size", "n_positions", "n_inner", "tie_word_embeddings"))
-    return given == (50257, 1024, 4 * fields["n_embd"], True) and table.rule == "numel"
+    from .four_sizes import Size
 
 
 def audit(models: Sequence[ParameterTable], beyond: Sequence[Any]) -> tuple[Claim, ...]:
-    """Every claim of the study; empty when the four models are not among `models`.
+    """Every claim of the study, in the order of its sections; empty when the four models are not among `models`.
 
     `beyond`: what the study's substring rule does on other models (study.Misplaced).
     """
     sizes = the_four_sizes(models)
     if not sizes:
         return ()
-    return (
+    found = (
+        *structure(sizes),
         *(_shares(size) for size in sizes),
         _bars(sizes),
         _twice(sizes),
@@ -101,6 +44,7 @@ def audit(models: Sequence[ParameterTable], beyond: Sequence[Any]) -> tuple[Clai
         _substrings(sizes, beyond),
         _optimal(),
     )
+    return tuple(sorted(found, key=lambda claim: claim.section))
 
 
 def _count(n: int) -> Value:
@@ -113,7 +57,7 @@ def _share(x: float) -> Value:
 
 def _shares(size: Size) -> Claim:
     """The table's row of one size: right when the printed figures are the shares with their decimals cut off."""
-    printed = next((a, m) for label, a, m in _SIZES.values() if label == size.label)
+    printed = printed_shares(size)
     attention, mlp = size.share("attention"), size.share("mlp")
     cut = (int(100 * attention), int(100 * mlp))
     rounded = (round(100 * attention), round(100 * mlp))

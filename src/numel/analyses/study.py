@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..core.parameters import ParameterTable
+    from .four_sizes import Claim
 
 # Models on which the study's rule is tried beyond GPT-2: one of each habit of naming.
 REFERENCE_MODELS = (
@@ -74,7 +75,7 @@ class Study(NamedTuple):
     scaling: scaling.Scaling | None
     norms: tuple[norms.ModelNorms, ...]
     derived: tuple[Derived, ...]
-    claims: tuple[claims.Claim, ...]
+    claims: tuple[Claim, ...]
     beyond: tuple[Misplaced, ...]
     command_line: str
 
@@ -311,18 +312,22 @@ def _limits() -> Section:
         Text("Limits of the original, and what numel shows"),
         (
             Note(
-                Text("It counts only and says nothing of the values. This document does not either: it reads shapes.")
-            ),
-            Note(
                 Text(
-                    "It draws no line to performance. Neither does this document: a share of the parameters is not a share of "
-                    "the work. The token embedding is only looked up, while the tied output matrix multiplies every token."
+                    "It counts only and says nothing of the values. This document reads only shapes; numel values reads the "
+                    "weights themselves: how each component is distributed, its outliers, its dead γ."
                 )
             ),
             Note(
                 Text(
-                    "It stops at GPT-2. numel counts every architecture for which it has a blueprint, and every safetensors "
-                    "file: numel architectures lists them."
+                    "It draws no line to performance, and a share of the parameters is not a share of the work: the token "
+                    "embedding is only looked up, while the tied output matrix multiplies every token. numel cost gives the "
+                    "FLOPs, bytes and time of each component."
+                )
+            ),
+            Note(
+                Text(
+                    "It stops at GPT-2. numel counts every architecture for which it has a blueprint (numel architectures "
+                    "lists them), and every safetensors or GGUF file; numel scaling shows the trend of any family."
                 )
             ),
         ),
