@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from numel.core.report import Chart, ChartKind, Report, Text, Unit
@@ -167,6 +168,17 @@ def test_axes_of_the_caller_are_drawn_on(samples):
     for kind in ChartKind:
         ax.clear()
         assert draw(samples.share_chart(kind), ax=ax) is ax
+
+
+@pytest.mark.parametrize("kind", list(ChartKind))
+@pytest.mark.parametrize("lang", ["en", "vi"])
+def test_on_axes_of_the_caller_no_label_is_cut_at_the_right(kind, lang, samples):
+    figure = Figure()  # matplotlib's usual 6.4 by 4.8 inches, and its usual margins
+    canvas = FigureCanvasAgg(figure)
+    ax = draw(samples.share_chart(kind), lang, figure.subplots())
+    canvas.draw()
+    for text in ax.texts:
+        assert text.get_window_extent(canvas.get_renderer()).x1 <= figure.bbox.x1, text
 
 
 def test_pyplot_is_never_loaded():

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from numel.core.report import Report, Text
+from numel.core.report import Column, Note, Report, Table, Text, Unit, Value
 
 markdown_it = pytest.importorskip("markdown_it")
 
@@ -72,3 +72,10 @@ def test_warnings_and_assumptions_are_there(whole, show):
 
 def test_an_empty_report_is_its_title(show):
     assert show(Report("show", Text("Title"), (), {}), "markdown") == "# Title\n"
+
+
+def test_a_number_with_a_dot_is_no_list_item_and_stands_as_it_is(show):
+    table = Table(Text(""), (Column("section", Text("section"), Unit.NAME),), (("4.3",), ("8",)))
+    text = show(Report("study", Text(""), (table, Note(Text("{n}", {"n": Value("4. x", Unit.NAME)}))), {}), "markdown")
+    assert "| 4.3 |" in text
+    assert "<ol>" not in html_of(text)

@@ -61,7 +61,8 @@ _NO_DATE: dict[str, dict[str, Any]] = {
 def draw(chart: Chart, lang: str = "en", ax: Axes | None = None) -> Axes:
     """Draw the chart on `ax`, or on Axes of a new Figure with room for its labels; the Axes come back.
 
-    On Axes of the caller the labels take the room that is there: 7 inches by 4 hold every chart well.
+    On Axes of the caller what stands at the right of the drawing area takes its room from it; 7 inches by 4 hold every
+    chart well.
     """
     translate = Translator(lang)
     if ax is not None and not isinstance(ax, Axes):
@@ -71,10 +72,18 @@ def draw(chart: Chart, lang: str = "en", ax: Axes | None = None) -> Axes:
         if ax is None:
             return _page([chart], translate)[1][0]
         kind, sheet = KINDS[chart.kind], sheet_of(chart, translate, ax)
-        above: float = kind.margins(chart, translate, sheet.width).above
-        ax.set_title(translate.text(chart.title), loc="left", pad=above + 6, parse_math=False)
-        kind.paint(sheet)
+        need: Margins = kind.margins(chart, translate, sheet.width)
+        ax.set_title(translate.text(chart.title), loc="left", pad=need.above + 6, parse_math=False)
+        right = min(need.right, sheet.width / 2)
+        kind.paint(sheet._replace(width=sheet.width - right))
+        _make_room(ax, right / (sheet.width - right))
         return ax
+
+
+def _make_room(ax: Axes, share: float) -> None:
+    """Let the horizontal axis go on for labels at its right: a caller's Axes have no margin that is known."""
+    low, high = ax.get_xlim()
+    ax.set_xlim(low, high * (high / low) ** share if ax.get_xscale() == "log" else high + (high - low) * share)
 
 
 def save(report: Report, path: str | Path, lang: str = "en") -> None:
