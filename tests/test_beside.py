@@ -197,3 +197,12 @@ def test_long_t5_heeds_the_config_as_well():
     config = {"model_type": "longt5", "vocab_size": 32128, "d_model": 768, "d_kv": 64, "d_ff": 2048, "num_layers": 12,
               "num_heads": 12, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}  # fmt: skip
     assert numel.inspect(config).total == 247_577_856
+
+
+def test_a_single_buffer_is_no_equation_of_a_number_with_itself():
+    said = [
+        str(block.text.values.get("formula"))
+        for block in numel.inspect("bert-base-uncased").report().blocks
+        if hasattr(block, "text")
+    ]
+    assert any("1 × 512" in formula for formula in said)

@@ -225,7 +225,7 @@ def _line_values(line: dict[str, Any]) -> dict[str, Value | Text]:
         else Text("{kind}", {"kind": kind}),
         "formula": n_tensors
         if line["formula"] == f"{line['n_tensors']} tensors"
-        else Value(line["formula"], Unit.FORMULA),
+        else Value(f"1 × {line['formula']}" if line["formula"].isdigit() else line["formula"], Unit.FORMULA),
         "numel": Value(line["numel"], Unit.COUNT),
     }
 
