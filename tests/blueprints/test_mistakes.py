@@ -8,6 +8,7 @@ from numel.blueprints.evaluate import evaluate
 from numel.blueprints.language import parse
 from numel.blueprints.syntax import BlueprintSyntaxError
 from numel.core.config import ModelConfig
+from numel.translate import Translator
 
 
 def found(text, fields=None):
@@ -43,6 +44,7 @@ def test_a_mistake_is_told_with_its_line(text, line, said):
         parse(text, "bad")
     assert str(error.value).startswith(f"bad.blueprint:{line}: ")
     assert said in str(error.value)
+    assert Translator("vi").sentence(error.value.message) != error.value.message
 
 
 @pytest.mark.parametrize(

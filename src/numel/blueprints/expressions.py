@@ -157,10 +157,10 @@ def compile_expression(text: str) -> Expression:
     try:
         tree = compile(text, "<blueprint>", "eval", _ONLY_AST)
     except SyntaxError as error:
-        message = f"{text}: {error.msg}"
+        message = Sentence("{text}: no expression ({why})", text=text, why=error.msg)
         raise ValueError(message) from error
     except (RecursionError, MemoryError) as error:
-        message = f"{text[:40]}…: too deep"
+        message = Sentence("{text}: too deep", text=f"{text[:40]}…")
         raise ValueError(message) from error
     checker = _Checker(text)
     tree = checker.rewrite(tree)
@@ -196,16 +196,17 @@ class _Checker:
 
     def _check(self, node: Any) -> None:
         if not isinstance(node, _ALLOWED):
-            message = f"{self.text}: {type(node).__name__} is not part of the language"
+            message = Sentence("{text}: {what} is not part of the language", text=self.text, what=type(node).__name__)
             raise ValueError(message)  # noqa: TRY004 - the text is wrong, not a Python type
         if isinstance(node, _ast.Call) and not (isinstance(node.func, _ast.Name) and node.func.id in FUNCTIONS):
-            message = f"{self.text}: no function called {getattr(node.func, 'id', getattr(node.func, 'attr', '?'))}"
+            name = getattr(node.func, "id", getattr(node.func, "attr", "?"))
+            message = Sentence("{text}: no function called {name}", text=self.text, name=name)
             raise ValueError(message)
         if isinstance(node, _ast.Call) and node.keywords:
-            message = f"{self.text}: a function takes no keywords"
+            message = Sentence("{text}: a function takes no keywords", text=self.text)
             raise ValueError(message)
         if isinstance(node, _ast.Attribute) and node.attr.startswith("_"):
-            message = f"{self.text}: no field is called {node.attr}"
+            message = Sentence("{text}: no field is called {name}", text=self.text, name=node.attr)
             raise ValueError(message)
         if isinstance(node, _ast.Name):
             (self.bound if isinstance(node.ctx, _ast.Store) else self.read).add(node.id)

@@ -73,6 +73,7 @@ from __future__ import annotations
 
 import re
 
+from ..errors import Sentence
 from .expressions import compile_expression
 from .lines import (
     FIELD,
@@ -158,7 +159,7 @@ class _SectionDraft:
         below = tuple(alternative + "." for alternative in alternatives(name))
         gone = {template for template in self.inherited if (template + ".").startswith(below)}
         if not gone:
-            message = f"nothing to drop below {name}"
+            message = Sentence("nothing to drop below {name}", name=name)
             raise ValueError(message)
         self.gap = next(i for i, line in enumerate(self.lines) if line.template in gone)
         self.forget(gone)
@@ -194,8 +195,8 @@ class _Parser:
                 else:
                     self._inside(row, opens=opens)
             except ValueError as error:
-                message = f"{self.model_type}.blueprint:{row.number}: {error}"
-                raise BlueprintSyntaxError(message) from error
+                place = f"{self.model_type}.blueprint:{row.number}"
+                raise BlueprintSyntaxError(error.args[0], path=place) from error
         about = "\n".join(line[1:].strip() for line in text.split("\n\n", 1)[0].splitlines() if line.startswith("#"))
         blueprint = Blueprint(
             self.model_type, self.class_prefix, self.base, tuple(self.rules), tuple(self.requirements),
@@ -225,7 +226,7 @@ class _Parser:
         else:
             names = [name.strip() for name in " ".join(row.columns).split(",")]
             if not all(name.isidentifier() for name in names):
-                message = f"not a section: {row.columns[0]}"
+                message = Sentence("not a section: {text}", text=row.columns[0])
                 raise ValueError(message)
             self.open = [self.sections.setdefault(name, _SectionDraft()) for name in names]
             return "lines"
@@ -235,7 +236,7 @@ class _Parser:
         if name == "hub":
             self.renames.clear()
         elif self.sections.pop(name, None) is None:
-            message = f"no section {name} to drop"
+            message = Sentence("no section {name} to drop", name=name)
             raise ValueError(message)
 
     def _config(self, text: str) -> None:
@@ -298,7 +299,7 @@ class _Parser:
     def _group(self, row: Row, scope: Scope) -> Scope:
         line = modified(Line(""), scope, row.columns[1:])
         if line.tie or line.is_buffer:
-            message = f"a group cannot be {row.columns[1]}"
+            message = Sentence("a group cannot be {text}", text=row.columns[1])
             raise ValueError(message)
         prefix, loops = self._path(row.columns[0], scope)
         if line.extra and " for " in row.columns[0]:  # belongs to the loop: a child that opens it again has it too
@@ -322,7 +323,7 @@ class _Parser:
                 if line.template.startswith(start + "."):
                     inside = set(VARIABLE.findall(start))
                     return tuple(loop for loop in line.loops if loop.variable in inside)
-        message = f"{{{variable}}} has no `for`"
+        message = Sentence("{variable} has no `for`", variable=f"{{{variable}}}")
         raise ValueError(message)
 
 
@@ -356,5 +357,5 @@ def _check_line(line: Line, fields: frozenset[str], blueprint: Blueprint) -> Non
 def _known(names: Iterable[str], known: AbstractSet[str], where: str, blueprint: Blueprint) -> None:
     unknown = sorted(set(names) - known)
     if unknown:
-        message = f"{blueprint.model_type}.blueprint: {where}: nothing says what {unknown[0]} is"
-        raise BlueprintSyntaxError(message)
+        message = Sentence("{where}: nothing says what {name} is", where=where, name=unknown[0])
+        raise BlueprintSyntaxError(message, path=f"{blueprint.model_type}.blueprint")

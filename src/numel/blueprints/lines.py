@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ..core.records import NamedTuple
+from ..errors import Sentence
 from .expressions import Expression, compile_expression
 from .syntax import FieldRule, Include, Line, Loop, Rename, SubRule, Tie
 
@@ -63,7 +64,7 @@ def rows_of(text: str) -> Iterator[Row]:
 def tensors(row: Row, template: str, scope: Scope, loops: tuple[Loop, ...]) -> Iterator[Line]:
     """The tensors that a row writes: one for each alternative, two for a linear map with bias. Raises ValueError."""
     if len(row.columns) < 2:
-        message = f"{row.columns[0]}: no shape (two spaces stand between name and shape)"
+        message = Sentence("{name}: no shape (two spaces stand between name and shape)", name=row.columns[0])
         raise ValueError(message)
     shape, modifiers = row.columns[1], row.columns[2:]
     biases = [modifier for modifier in modifiers if re.match(r"bias\b", modifier)]
@@ -78,7 +79,7 @@ def tensors(row: Row, template: str, scope: Scope, loops: tuple[Loop, ...]) -> I
         elif shape.startswith("batch_norm "):
             yield from _batch_norm(line, name, shape.removeprefix("batch_norm "))
         elif biases:
-            message = f"{biases[0]}: only a linear map `a -> b` has one"
+            message = Sentence("{bias}: only a linear map `a -> b` has one", bias=biases[0])
             raise ValueError(message)
         else:
             yield line._replace(template=name, dims=tuple(compile_expression(dim) for dim in _split(shape)))
@@ -101,7 +102,7 @@ def modified(line: Line, scope: Scope, modifiers: Iterable[str]) -> Line:
         elif modifier == "extra" or modifier.startswith("extra if "):
             line = line._replace(extra=compile_expression(rest.removeprefix("if ")) if rest else _ALWAYS)
         else:
-            message = f"not understood: {modifier}"
+            message = Sentence("not understood: {text}", text=modifier)
             raise ValueError(message)
     return line
 
@@ -109,7 +110,7 @@ def modified(line: Line, scope: Scope, modifiers: Iterable[str]) -> Line:
 def otherwise(row: Row, scope: Scope, closed: Scope | None) -> Scope:
     """The scope of an `else`; `closed` is that of the `if` before it. Raises ValueError when there is none."""
     if closed is None or closed.indent != row.indent or len(closed.conditions) <= len(scope.conditions):
-        message = "`else` without `if` at its indentation"
+        message = Sentence("`else` without `if` at its indentation")
         raise ValueError(message)
     condition = compile_expression(f"not ({closed.conditions[-1].text})")
     return scope._replace(indent=row.indent, conditions=(*scope.conditions, condition))
@@ -126,7 +127,7 @@ def loop(clause: str) -> Loop:
         return Loop(over[1], compile_expression(f"len({over[2]})"), items=compile_expression(over[2]))
     found = _LOOP.fullmatch(clause.strip())
     if not found:
-        message = f"not a loop: for {clause}"
+        message = Sentence("not a loop: for {text}", text=clause)
         raise ValueError(message)
     return Loop(found[2], compile_expression(found[3]), compile_expression(found[1]) if found[1] else None)
 
@@ -141,7 +142,7 @@ def field_rule(text: str) -> FieldRule:
     if not found:
         if text.isidentifier():
             return FieldRule(text, "")
-        message = f"not a field: {text}"
+        message = Sentence("not a field: {text}", text=text)
         raise ValueError(message)
     name, mode, value = found.groups()
     if mode == "->":
@@ -176,7 +177,7 @@ def rename(text: str) -> Rename:
     """
     memory, arrow, hub = (part.strip() for part in text.partition("->"))
     if not arrow or not memory or memory.startswith("*.") != hub.startswith("*."):
-        message = f"not a rename: {text}"
+        message = Sentence("not a rename: {text}", text=text)
         raise ValueError(message)
     names = [() if side == "none" else tuple(side.removeprefix("*.").split(".")) for side in (memory, hub)]
     return Rename(names[0], names[1], memory.startswith("*."))
@@ -232,7 +233,7 @@ def _batch_norm(line: Line, name: str, width: str) -> Iterator[Line]:
 def _include(text: str) -> Include:
     found = re.fullmatch(r"include (\w+)(?: as (\w+(?: or \w+)*))?(?: with (.+))?", text)
     if not found:
-        message = f"not an include: {text}"
+        message = Sentence("not an include: {text}", text=text)
         raise ValueError(message)
     return Include(found[1], tuple((found[2] or "Model").split(" or ")), _settings(found[3]))
 
@@ -240,7 +241,7 @@ def _include(text: str) -> Include:
 def _sub_rule(text: str) -> SubRule:
     found = re.fullmatch(r"([\w-]+)( by default)?( or null)?( or flat)?(?:( filled)? with (.+))?", text)
     if not found:
-        message = f"not a kind of configuration: {text}"
+        message = Sentence("not a kind of configuration: {text}", text=text)
         raise ValueError(message)
     model_type, by_default, null, flat, filled, settings = found.groups()
     return SubRule(model_type, not by_default, bool(null), bool(flat), _settings(settings), bool(filled))

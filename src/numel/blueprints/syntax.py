@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core.records import NamedTuple
+from ..errors import NumelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 BUILT_IN = frozenset({"num_labels", "tie_word_embeddings", "in_memory", "model_type"})
 
 
-class BlueprintSyntaxError(ValueError):
-    """A line of a blueprint is not understood: a fault of the file, not of the user's model."""
+class BlueprintSyntaxError(NumelError, ValueError):
+    """A line of a blueprint is not understood: a fault of the file that `path` names, not of the user's model."""
+
+    exit_code = 4
 
 
 class Loop(NamedTuple):
