@@ -19,7 +19,7 @@ from numel.translate import Translator
 
 SOURCE = Path(numel.__file__).parent
 # What Python hears of an attribute, or numel of a blueprint's line before it says where that stands.
-NOT_FOR_USERS = {"ValueError", "TypeError", "AttributeError", "KeyError", "NotImplementedError"}
+NOT_FOR_USERS = {"ValueError", "LookupError", "TypeError", "AttributeError", "KeyError", "NotImplementedError"}
 
 
 def run(capsys, *words):
@@ -66,6 +66,8 @@ def test_every_error_is_a_sentence_that_can_be_translated():
         (["gpt2", "--set", "n_embd=0"], "from 1 to 1,000,000,000", "phải là số nguyên từ 1 đến 1.000.000.000"),
         (["gpt2", "--set", 'n_embd="wide"'], "must be an integer", 'phải là số nguyên, không phải "wide"'),
         (["scaling", "gpt2"], "two models or more", "cần từ hai mô hình trở lên"),
+        (["cost", "gpt2", "--device", "x"], "--device x: no such device", "--device x: không có thiết bị nào như vậy"),
+        (["cost", "gpt2", "--context", "2000"], "beyond the model's 1024 positions", "vượt quá 1024 vị trí"),
         (["gpt2", "--save", "share.gif"], "cannot draw a .gif", "không vẽ được .gif"),
     ],
 )

@@ -9,7 +9,7 @@ from ..costs.estimate import Estimate, estimate, usual_context
 from ..costs.memory import Fit, Memory, Training, fit, memory, training
 from ..costs.roofline import Roof, roof
 from ..costs.setting import Setting, dtype_called
-from ..errors import UsageError
+from ..errors import Sentence, UsageError
 from .cost_report import report
 
 TYPE_CHECKING = False
@@ -88,8 +88,8 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelCo
     by = tuple(key.strip() for key in options.by.split(","))
     for key in by:
         if key not in _KEYS:
-            message = f"cannot group the cost by {key!r}"
-            raise UsageError(message, hint=f"there is {', '.join(_KEYS)}")
+            message = Sentence("cannot group the cost by '{key}'", key=key)
+            raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(_KEYS)))
     device = device_called(options.on) if options.on is not None else None
     return tuple(_cost(table, options, by, device) for table in models)
 

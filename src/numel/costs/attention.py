@@ -6,7 +6,7 @@ import re
 
 from ..core.parameters import Component
 from ..core.records import NamedTuple
-from ..errors import UnsupportedError
+from ..errors import Sentence, UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,10 +99,14 @@ def _softmax(owner: str, rows: list[Parameter], fields: TextFields, name: str) -
         query = value = kept = 0
     first = rows[0]
     if not (query and value and kept):
-        message = (
-            f"{name}: the attention of {owner.strip('.') or 'the model'} is not understood: it has {', '.join(sums)}"
+        message = Sentence(
+            "{model}: the attention of {owner} is not understood: it has {parts}",
+            model=name,
+            owner=owner.strip(".") or Sentence("the model"),
+            parts=", ".join(sums),
         )
-        raise UnsupportedError(message, hint="numel costs attention made of q, k, v and o, or of latents")
+        hint = Sentence("numel costs attention made of q, k, v and o, or of latents")
+        raise UnsupportedError(message, hint=hint)
     return Attention(first.layer, first.tower, query, value, kept, is_cross=owner.endswith("cross"))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from ..core.records import NamedTuple
-from ..errors import UsageError
+from ..errors import Sentence, UsageError
 
 _GB, _GIB, _T = 10**9, 2**30, 10**12
 
@@ -80,6 +80,7 @@ def device_called(text: str) -> Device:
     if device is None and word in DEVICES:
         device, count = DEVICES[word], 1
     if device is None or count < 1 or (found and found[1] and found[3]):
-        message = f"--device {text}: no such device"
-        raise UsageError(message, hint=f"there is {', '.join(DEVICES)}; h200x8 is eight of one")
+        message = Sentence("--device {text}: no such device", text=text)
+        hint = Sentence("there is {names}; h200x8 is eight of one", names=", ".join(DEVICES))
+        raise UsageError(message, hint=hint)
     return device._replace(n_devices=count)

@@ -13,7 +13,7 @@ from ..core.counts import experts_of
 from ..core.kinds import kinds_of
 from ..core.parameters import Component
 from ..core.records import NamedTuple
-from ..errors import UsageError
+from ..errors import Sentence, UsageError
 from .attention import CROSS, attentions
 from .families import family_of
 from .fields import TextFields
@@ -147,11 +147,16 @@ def _has_cross(table: ParameterTable) -> bool:
 def _check(table: ParameterTable, setting: Setting, fields: TextFields, family: Family) -> None:
     n = fields.n_positions
     if n is not None and setting.context > n:
-        message = f"{table.name}: --context {setting.context} is beyond the model's {n} positions"
-        raise UsageError(message, hint=f"--context {n} is the longest")
+        message = Sentence(
+            "{model}: --context {context} is beyond the model's {n} positions",
+            model=table.name,
+            context=str(setting.context),
+            n=str(n),
+        )
+        raise UsageError(message, hint=Sentence("--context {n} is the longest", n=str(n)))
     if family.stack == "encoder" and setting.phase == "decode":
-        message = f"{table.name}: an encoder reads its text at once and decodes nothing"
-        raise UsageError(message, hint="--phase prefill")
+        message = Sentence("{model}: an encoder reads its text at once and decodes nothing", model=table.name)
+        raise UsageError(message, hint=Sentence("give {option}", option="--phase prefill"))
 
 
 def _stored(table: ParameterTable) -> DType:

@@ -7,7 +7,7 @@ and for one more token, and the numbers that its cache then holds (tests/costs).
 from __future__ import annotations
 
 from ..core.records import NamedTuple
-from ..errors import UnsupportedError
+from ..errors import Sentence, UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,10 +183,14 @@ def family_of(fields: TextFields, name: str) -> Family:
     """The row of the table. Raises UnsupportedError that names the model type where there is none."""
     family = FAMILIES.get(fields.model_type)
     if family is None:
-        what = f"model_type {fields.model_type!r}" if fields.model_type else "a model without a configuration"
-        message = f"{name}: how {what} attends is not known, so its cost is not guessed"
-        raise UnsupportedError(message, hint="numel costs only architectures whose attention was checked")
+        kind = f"model_type '{fields.model_type}'"
+        what = kind if fields.model_type else Sentence("a model without a configuration")
+        message = Sentence(
+            "{model}: how {what} attends is not known, so its cost is not guessed", model=name, what=what
+        )
+        hint = Sentence("numel costs only architectures whose attention was checked")
+        raise UnsupportedError(message, hint=hint)
     if family.unless and fields.get(family.unless):
-        message = f"{name}: {family.unless} adds an attention that is not counted"
-        raise UnsupportedError(message, hint=f"--set {family.unless}=false")
+        message = Sentence("{model}: {field} adds an attention that is not counted", model=name, field=family.unless)
+        raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {family.unless}=false"))
     return family

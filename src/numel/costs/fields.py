@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import UnsupportedError
+from ..errors import Sentence, UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class TextFields:
         if found is None:
             found = default
         if type(found) is not int or found < 0:
-            message = f"{self._name}: the configuration does not say {names[0]}"
-            raise UnsupportedError(message, hint=f"--set {names[0]}=…")
+            message = Sentence("{model}: the configuration does not say {field}", model=self._name, field=names[0])
+            raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {names[0]}=…"))
         return found
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..core.kinds import kinds_of
 from ..core.parameters import Component
 from ..core.records import NamedTuple
-from ..errors import UsageError
+from ..errors import Sentence, UsageError
 from .setting import nbytes_of
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ def training(numel: int, stage: int, n_devices: int) -> Training:
     16640625000
     """
     if stage not in (0, 1, 2, 3):
-        message = f"--zero {stage}: ZeRO has the stages 1, 2 and 3; 0 shares nothing"
+        message = Sentence("--zero {stage}: ZeRO has the stages 1, 2 and 3; 0 shares nothing", stage=str(stage))
         raise UsageError(message)
 
     def share(nbytes: int, first: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.dtypes import SAFETENSORS_DTYPES, TORCH_DTYPES
 from ..core.records import NamedTuple
-from ..errors import UsageError
+from ..errors import Sentence, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def dtype_called(name: str, option: str) -> DType:
     key = name.strip()
     found = SAFETENSORS_DTYPES.get(_SHORT.get(key.lower(), key.upper())) or TORCH_DTYPES.get(key.lower())
     if found is None or found.name in ("BOOL", "C64"):
-        message = f"{option} {name}: no such element type"
-        raise UsageError(message, hint="fp32, bf16, fp16, fp8, int8, fp4")
+        message = Sentence("{option}: no such element type", option=f"{option} {name}")
+        raise UsageError(message, hint=Sentence("there is {names}", names="fp32, bf16, fp16, fp8, int8, fp4"))
     return found
 
 
@@ -63,14 +63,14 @@ def checked(setting: Setting) -> Setting:
         ("--mla", setting.latent, LATENT),
     ):
         if value not in known:
-            message = f"{what} {value}: not one of {', '.join(known)}"
+            message = Sentence("{option}: not one of {names}", option=f"{what} {value}", names=", ".join(known))
             raise UsageError(message)
     for what, number in (("--context", setting.context), ("--batch", setting.batch)):
         if type(number) is not int or number < 1:
-            message = f"{what} {number}: not a whole number of 1 or more"
+            message = Sentence("{option}: not a whole number of 1 or more", option=f"{what} {number}")
             raise UsageError(message)
         if number > _MOST:
-            message = f"{what} {number}: more than {_MOST}"
+            message = Sentence("{option}: it must be {most} or less", option=f"{what} {number}", most=_MOST)
             raise UsageError(message)
     return setting
 
