@@ -269,19 +269,31 @@ class _Judge:
         self, tensors: Sequence[TensorInfo], places: list[int], form: Form
     ) -> dict[tuple[_Verdict, str | None], list[int]]:
         """Verdict and original (of a copy) → those `places` of tensors of one form and shape for which they hold."""
-        special, is_particular = self._special, form.is_mask or bool(form.owner and self._clues)
-        if not (form.digits or is_particular) and (
-            not special or special.keys().isdisjoint([tensors[i].name for i in places])
-        ):
-            return {(self._judge(form.name, (), _NOTHING), None): places}
+        names = [tensors[i].name for i in places]
+        special = {} if self._special.keys().isdisjoint(names) else self._special
         found: dict[tuple[_Verdict, str | None], list[int]] = {}
-        for i in places:
-            name = tensors[i].name
+        if not self._is_particular(names, form):
+            common = self._judge(form.name, (), _NOTHING)
+            if not special:
+                return {(common, None): places}
+            usual = [i for i, name in zip(places, names, strict=True) if name not in special]
+            found |= {(common, None): usual} if usual else {}
+            names = [name for name in names if name in special]
+            places = [i for i in places if tensors[i].name in special]
+        for i, name in zip(places, names, strict=True):
             verdict, tied_to = self._verdict(tensors[i], form), None
             if name in special:
                 verdict, tied_to = _by_source(name, verdict, special[name])
             found.setdefault((verdict, tied_to), []).append(i)
         return found
+
+    def _is_particular(self, names: Sequence[str], form: Form) -> bool:
+        """Whether names of one form may differ in what they mean: by digits, a mask's shape, or what stands beside them."""
+        if form.digits or form.is_mask:
+            return True
+        return bool(form.owner and self._clues) and not self._clues.keys().isdisjoint(
+            [name[form.owner] for name in names]
+        )
 
     def _verdict(self, tensor: TensorInfo, form: Form) -> _Verdict:
         """The verdict on one tensor of `form`."""

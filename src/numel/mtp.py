@@ -17,6 +17,11 @@ _LAYER = (
     r"|(?:\w+\.)*(?:layers|blk)\.[0-9]+\.(?=(?:nextn\.)?(?:eh_proj|enorm|hnorm|shared_head)\b))"
 )
 _WORDS = ("mtp", "eh_proj")  # one of which occurs where the names of such layers do
+_CHILDREN = (
+    "enorm",
+    "hnorm",
+    "shared_head",
+)  # what else the pattern asks for: no name without any of these is looked at
 
 
 def ahead(inventory: Inventory) -> Iterator[str]:
@@ -28,5 +33,6 @@ def ahead(inventory: Inventory) -> Iterator[str]:
     text = "\n".join(names)
     if not any(word in text for word in _WORDS):
         return
-    layers = tuple({found[1] for found in map(re.compile(_LAYER).search, names) if found})
+    telling = {name for word in (*_WORDS, *_CHILDREN) for name in names if word in name}
+    layers = tuple({found[1] for found in map(re.compile(_LAYER).search, telling) if found})
     yield from (name for name in names if name.startswith(layers))
