@@ -270,7 +270,7 @@ class _Judge:
     ) -> dict[tuple[_Verdict, str | None], list[int]]:
         """Verdict and original (of a copy) → those `places` of tensors of one form and shape for which they hold."""
         names = [tensors[i].name for i in places]
-        special = {} if self._special.keys().isdisjoint(names) else self._special
+        special: dict[str, str | None] = {} if self._special.keys().isdisjoint(names) else self._special
         found: dict[tuple[_Verdict, str | None], list[int]] = {}
         if not self._is_particular(names, form):
             common = self._judge(form.name, (), _NOTHING)
@@ -291,9 +291,9 @@ class _Judge:
         """Whether names of one form may differ in what they mean: by digits, a mask's shape, or what stands beside them."""
         if form.digits or form.is_mask:
             return True
-        return bool(form.owner and self._clues) and not self._clues.keys().isdisjoint(
-            [name[form.owner] for name in names]
-        )
+        if form.owner is None or not self._clues:
+            return False
+        return not self._clues.keys().isdisjoint([name[form.owner] for name in names])
 
     def _verdict(self, tensor: TensorInfo, form: Form) -> _Verdict:
         """The verdict on one tensor of `form`."""
