@@ -140,6 +140,12 @@ _MAMBA2: dict[str, Any] = _HYBRID | {
     "mamba_n_heads": 8, "mamba_d_head": 16, "mamba_n_groups": 1, "mamba_d_state": 16, "mamba_d_conv": 4,
     "mamba_expand": 2, "mamba_chunk_size": 16,
 }  # fmt: skip
+_DELTA: dict[str, Any] = _HYBRID | {
+    "head_dim": 16, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8,
+    "linear_value_head_dim": 16, "linear_conv_kernel_dim": 4,
+    "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+    "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [3, 3, 2]},
+}  # fmt: skip
 _AGREEING: dict[str, dict[str, Any]] = {
     "phimoe": {"num_experts_per_tok": 2},  # what its router takes, whatever the configuration says
     "gptj": {"rotary_dim": 4, "n_head": 4, "n_embd": 64},
@@ -161,6 +167,31 @@ _AGREEING: dict[str, dict[str, Any]] = {
     "mamba": {"conv_kernel": 4, "state_size": 16},
     "falcon_mamba": {"conv_kernel": 4, "state_size": 16},
     "lfm2": {"conv_L_cache": 3},
+    "lfm2_moe": _HYBRID | {"conv_L_cache": 3, "layer_types": ["conv", "full_attention", "conv"]},
+    "mamba2": {
+        "hidden_size": 64,
+        "num_heads": 8,
+        "head_dim": 16,
+        "expand": 2,
+        "n_groups": 1,
+        "conv_kernel": 4,
+        "state_size": 16,
+        "chunk_size": 16,
+        "num_hidden_layers": 2,
+    },
+    "nemotron_h": _HYBRID
+    | {
+        "mamba_num_heads": 8,
+        "mamba_head_dim": 16,
+        "n_groups": 1,
+        "ssm_state_size": 16,
+        "conv_kernel": 4,
+        "chunk_size": 16,
+        "head_dim": 16,
+        "expand": 2,
+        "layers_block_type": ["mamba", "attention", "mlp"],
+    },
+    **dict.fromkeys(("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"), _DELTA),
     "qwen2_vl_text": _MROPE,
     "qwen2_5_vl_text": _MROPE,
 }

@@ -7,6 +7,7 @@ import pytest
 import numel
 from numel.costs.estimate import estimate
 from numel.costs.setting import Setting, dtype_called
+from numel.errors import UnsupportedError
 
 BF16 = dtype_called("bf16", "--dtype")
 
@@ -120,12 +121,26 @@ def test_the_cache_of_a_hybrid_is_that_of_its_few_attention_layers_and_a_constan
     assert cost("ai21labs/Jamba-v0.1", context=1, kv_dtype=BF16).state_nbytes == found.state_nbytes
 
 
+def test_the_cache_and_the_state_of_the_gated_delta_rule():
+    # Qwen3-Next-80B-A3B (its card): every fourth of 48 layers attends, 2 heads of 256 for keys; in the other 36 are 32
+    # heads of 128 × 128 for values, 16 of 128 for keys, and a convolution over the last 4 of 2 × 2048 + 4096 channels
+    found = cost({"model_type": "qwen3_next"}, context=1000, kv_dtype=BF16)
+    assert found.kv_per_token == 12 * 2 * 2 * 256 * 2
+    assert found.state_nbytes == 36 * (32 * 128 * 128 + 3 * 8192) * 2
+
+
 def test_the_state_of_mamba_2():
     # Granite 4.0 H Tiny: 40 layers of which 4 attend with 4 heads of 128 for keys; 3072 channels × 128, and 3 inputs of
     # a convolution over 3072 + 2 × 128 channels
     found = cost("ibm-granite/granite-4.0-h-tiny", context=1000, kv_dtype=BF16)
     assert found.kv_per_token == 4 * 2 * 4 * 128 * 2
     assert found.state_nbytes == 36 * (3072 * 128 + 3 * 3328) * 2
+
+
+def test_what_stands_around_a_text_model_is_known_or_refused():
+    text = {"model_type": "mistral", "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4}
+    with pytest.raises(UnsupportedError, match="'idefics2'"):  # its resampler attends, too
+        cost({"model_type": "idefics2", "text_config": text}, context=8)
 
 
 def test_an_encoder_keeps_nothing_and_a_decoder_keeps_its_own_and_the_encoders():

@@ -61,7 +61,9 @@ def attentions(table: ParameterTable, fields: TextFields, family: Family) -> tup
     if family.attention == "latent":
         found = tuple(_latent(rows, fields) for rows in merged)
     else:
-        found = tuple(_softmax(owner, rows, fields, table.name) for owner, rows in zip(modules, merged, strict=False))
+        found = tuple(
+            _softmax(owner, rows, fields, table.name, family) for owner, rows in zip(modules, merged, strict=False)
+        )
     if family.stack != "decoder":
         is_encoder = family.stack == "encoder"
         found = tuple(a._replace(kept=0) if is_encoder or a.tower == "encoder" else a for a in found)
@@ -79,7 +81,7 @@ def _merged(modules: dict[str, list[Parameter]]) -> list[list[Parameter]]:
     return list(modules.values())
 
 
-def _softmax(owner: str, rows: list[Parameter], fields: TextFields, name: str) -> Attention:
+def _softmax(owner: str, rows: list[Parameter], fields: TextFields, name: str, family: Family) -> Attention:
     """Widths from the matrices: q and o say what a score and a value are made of, k and v what is kept."""
     d_model = fields.d_model
     sums: dict[str, int] = {}
@@ -97,6 +99,8 @@ def _softmax(owner: str, rows: list[Parameter], fields: TextFields, name: str) -
         query, value, kept = widths["q"], out, widths.get("k", widths["v"]) + widths["v"]
     else:
         query = value = kept = 0
+    if family.attention == "gated":
+        query //= 2
     first = rows[0]
     if not (query and value and kept):
         message = Sentence(

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 class Family(NamedTuple):
     """How a model type attends. `stack` is "decoder", "encoder" or "encoder_decoder".
 
-    `attention`: "softmax" (widths follow from the matrices) or "latent" (multi-head latent attention, DeepSeek).
+    `attention`: "softmax" (widths follow from the matrices), "gated" (the same, and q makes a gate as wide as the
+    queries beside them) or "latent" (multi-head latent attention, DeepSeek).
     `windows`: which layers look back only so far; None: all see the whole context. `unless`: a field that, set, adds
-    what is not counted. `recurrence`: what layers keep that have a state: "mamba", "mamba2" or "conv"; "" for none.
+    what is not counted. `recurrence`: what layers keep that have a state: "mamba", "mamba2", "delta" or "conv"; "" for none.
     """
 
     stack: str = "decoder"
@@ -106,21 +107,21 @@ def _gpt_neo(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
 # Decoders in which every token sees all before it. Widths, grouped queries, fused and gated projections follow from
 # the shapes; experts from their number per token.
 _FULL = """
-apertus arcee aria_text biogpt bitnet bloom codegen cohere ctrl ernie4_5 ernie4_5_moe falcon flex_olmo gemma glm
-glm4 glm4_moe gpt2 gpt_bigcode gpt_neox gpt_neox_japanese gptj granite granitemoe granitemoeshared helium
-hunyuan_v1_dense hunyuan_v1_moe hy_v3 hyperclovax jais2 llama minimax_m2 mpt nanochat nemotron olmo
-olmo2 olmoe openai-gpt opt persimmon phi seed_oss solar_open stablelm xglm
+apertus arcee aria_text biogpt bitnet blip_text_model bloom codegen cohere ctrl ernie4_5 ernie4_5_moe falcon flex_olmo gemma glm
+glm4 glm4_moe gpt-sw3 gpt2 gpt_bigcode gpt_neox gpt_neox_japanese gptj granite granitemoe granitemoeshared helium
+hunyuan_v1_dense hunyuan_v1_moe hy_v3 hyperclovax imagegpt internlm3 iquestcoder jais2 llama minimax_m2 mpt nanochat nemotron olmo
+olmo2 olmoe openai-gpt opt paddleocr_vl_text persimmon phi seed_oss solar_open stablelm xglm
 """
 
 _LATENT = "axk1 deepseek_v2 deepseek_v3 glm4_moe_lite minicpm3 mistral4 youtu"
 
 _ENCODERS = """
-bert camembert clip_text_model data2vec-text distilbert electra ernie eurobert gte jina_embeddings_v3 layoutlm
-megatron-bert modernbert mpnet nomic_bert rembert roberta roberta-prelayernorm roc_bert splinter xlm-roberta
-xlm-roberta-xl
+bert camembert clip_text_model data2vec-text distilbert electra ernie esmc eurobert flaubert gte ibert jina_embeddings_v3 layoutlm
+megatron-bert metaclip_2_text_model modernbert mpnet nomic_bert rembert roberta roberta-prelayernorm roc_bert roformer splinter tapas ultrabert
+xlm-roberta xlm-roberta-xl
 """
 
-_ENCODER_DECODERS = "bart blenderbot blenderbot-small m2m_100 marian mbart mt5 pegasus plbart t5 umt5"
+_ENCODER_DECODERS = "bart blenderbot blenderbot-small fsmt m2m_100 marian mbart mt5 pegasus plbart pop2piano t5 umt5"
 
 _QWEN = Windows(_first_layers(28), 4096, switch="use_sliding_window")
 _QWEN_VL = Windows(_first_layers(80), 4096, switch="use_sliding_window")
@@ -164,6 +165,16 @@ _WINDOWED: dict[str, Windows] = {
     "vaultgemma": Windows(_every(2), 4096),
 }
 
+# Models of pictures or sounds around a text model of a family: beside its layers they do nothing to text. Others (a
+# resampler in the text's stack, cross-attention to pictures) are refused by name.
+_WRAPPERS = """
+aria audioflamingo3 aya_vision cohere2_vision deepseek_vl fuyu gemma3 glmasr got_ocr2 idefics3 internvl lighton_ocr
+llama4 llava llava_next llava_next_video llava_onevision mistral3 modernvbert moss_transcribe_diarize musicflamingo
+paligemma qwen2_5_vl qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_vl qwen3_vl_moe smolvlm video_llama_3
+video_llava vipllava
+"""
+WRAPPERS = frozenset(_WRAPPERS.split())
+
 FAMILIES: dict[str, Family] = {
     **dict.fromkeys(_FULL.split(), Family()),
     **{name: Family(windows=windows) for name, windows in _WINDOWED.items()},
@@ -174,7 +185,9 @@ FAMILIES: dict[str, Family] = {
     "smollm3": Family(unless="use_sliding_window"),
     **dict.fromkeys(("mamba", "falcon_mamba", "jamba"), Family(recurrence="mamba")),
     **dict.fromkeys(("bamba", "granitemoehybrid", "falcon_h1"), Family(recurrence="mamba2")),
-    "lfm2": Family(recurrence="conv"),
+    **dict.fromkeys(("mamba2", "nemotron_h"), Family(recurrence="mamba2")),
+    **dict.fromkeys(("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"), Family(attention="gated", recurrence="delta")),
+    **dict.fromkeys(("lfm2", "lfm2_moe"), Family(recurrence="conv")),
     "mvp": Family("encoder_decoder", unless="use_prompt"),
 }
 
@@ -190,6 +203,13 @@ def family_of(fields: TextFields, name: str) -> Family:
         )
         hint = Sentence("numel costs only architectures whose attention was checked")
         raise UnsupportedError(message, hint=hint)
+    if fields.wrapper not in WRAPPERS | {"", fields.model_type}:
+        message = Sentence(
+            "{model}: what {what} does around its text model is not known, so its cost is not guessed",
+            model=name,
+            what=f"model_type '{fields.wrapper}'",
+        )
+        raise UnsupportedError(message, hint=Sentence("numel costs only architectures whose attention was checked"))
     if family.unless and fields.get(family.unless):
         message = Sentence("{model}: {field} adds an attention that is not counted", model=name, field=family.unless)
         raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {family.unless}=false"))

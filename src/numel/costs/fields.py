@@ -33,7 +33,9 @@ class TextFields:
         self._name = table.name
         self._outer = stated
         self.model_type: str = table.model_type or ""
+        self.wrapper = ""  # the model type around the text model's own
         if name is not None:
+            self.wrapper = self.model_type
             stated, filled = stated.get(name) or {}, filled.get(name) or {}
             self.model_type = str(stated.get("model_type") or filled.get("model_type") or self.model_type)
         self._layers = (stated, filled)

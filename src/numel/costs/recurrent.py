@@ -35,17 +35,22 @@ def state_of(row: Parameter, fields: TextFields, family: Family) -> State | None
 
     Of a convolution over k tokens the last k − 1 inputs are kept. Mamba (Gu and Dao 2023) keeps A's shape, channels ×
     N; Mamba-2 (Dao and Gu 2024) has one A a head, so that the channels are those of the output projection.
+    The gated delta rule (Yang et al. 2024, arXiv 2412.06464) keeps keys × values of each head, and reads it for the
+    key, to learn what to correct, and for the query.
     """
     if not family.recurrence or row.excluded is not None or row.role != "weight":
         return None
     shape = row.tensor.shape
-    if (row.component is Component.SSM and row.part == "conv1d") or _is_short_conv(row):
+    if (row.component in (Component.SSM, Component.LINEAR_ATTENTION) and row.part == "conv1d") or _is_short_conv(row):
         return State(row.numel - shape[0])
     if family.recurrence == "mamba" and row.part == "A_log":
         return State(row.numel, row.numel)
     if family.recurrence == "mamba2" and row.component is Component.SSM and row.part == "out_proj":
         numel = row.numel // fields.d_model * fields.integer("mamba_d_state", "ssm_state_size", "state_size")
         return State(numel, numel)
+    if family.recurrence == "delta" and row.component is Component.LINEAR_ATTENTION and row.part == "out_proj":
+        numel = row.numel // fields.d_model * fields.integer("linear_key_head_dim")
+        return State(numel, 2 * numel)
     return None
 
 
