@@ -12,7 +12,7 @@ from .core.counts import Counts, count
 from .core.records import NamedTuple
 from .delivery import Delivery, deliver
 from .errors import Sentence, UsageError
-from .opening import open_inventory, open_values
+from .opening import open_histograms, open_inventory, open_values
 from .registry import find
 from .views import VIEWS
 from .views.options import ViewOptions
@@ -240,9 +240,20 @@ def report(tables: Sequence[ParameterTable], command: str, **options: Any) -> Re
     if command == "study" and "beyond" not in options:
         options["beyond"] = _beyond(analysis.REFERENCE_MODELS)
     if hasattr(analysis, "TAKES_VALUES"):
-        options["opened"] = tuple(open_values(table.name, table.source) for table in tables)
+        options |= _opened(tables, analysis, options)
     result: Report = analysis.report(analysis.analyze(tables, analysis.Options(**options)))
     return result
+
+
+def _opened(tables: Sequence[ParameterTable], analysis: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What gives the analysis values: files of weights, or histograms where they do and are there."""
+    answers = hasattr(analysis, "TAKES_HISTOGRAMS") and not any(options.get(name) for name in analysis.NEEDS_WEIGHTS)
+    stored = tuple(open_histograms(table.source) if answers else None for table in tables)
+    opened = tuple(
+        open_values(table.name, table.source) if histograms is None else None
+        for table, histograms in zip(tables, stored, strict=True)
+    )
+    return {"opened": opened, "stored": stored} if answers else {"opened": opened}
 
 
 def listed(command: str, words: Sequence[str], **chosen: Any) -> Report:

@@ -13,7 +13,7 @@ from .registry import near_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from .blueprints.syntax import FieldRule
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from .core.holdings import Published
     from .core.tensors import TensorInfo
     from .sources.local import LocalFile, LocalModel
+    from .statistics import Histogram
 
-_SUFFIXES = (".safetensors", ".json", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".onnx")
+_SUFFIXES = (".safetensors", ".json", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".numel")
 
 
 FORMS = ("hub", "memory")
@@ -96,6 +97,9 @@ def open_values(name: str, source: Source) -> Callable[[str], ValueFile]:
 
     Raises MissingValuesError for a source that only knows shapes.
     """
+    if source.format == "numel":
+        message = Sentence("{model}: histograms alone, and the question needs the weights", model=visible(name, 100))
+        raise MissingValuesError(message, hint=Sentence("give the safetensors file or the folder that holds them"))
     if source.format == "gguf":
         message = Sentence("{model}: the values of a GGUF file are not read", model=visible(name, 100))
         raise UnsupportedError(message, hint=Sentence("give the safetensors file or the folder that it was made from"))
@@ -107,6 +111,22 @@ def open_values(name: str, source: Source) -> Callable[[str], ValueFile]:
     from .sources.local import find
 
     return find(os.path.expanduser(source.location)).open
+
+
+def open_histograms(source: Source) -> Callable[[Iterable[TensorInfo]], Iterator[tuple[TensorInfo, Histogram]]] | None:
+    """What gives tensors their histograms without the weights, of a file that holds them; None for other sources."""
+    if source.format != "numel":
+        return None
+    from .sources.local import LocalFile
+    from .statistics.artefact import stored
+
+    path = os.path.expanduser(source.location)
+
+    def read(tensors: Iterable[TensorInfo]) -> Iterator[tuple[TensorInfo, Histogram]]:
+        with LocalFile(path) as file:
+            yield from stored(file, tensors)
+
+    return read
 
 
 def _is_path(text: str) -> bool:
@@ -133,7 +153,8 @@ def _from_path(text: str, config: Mapping[str, Any] | None, wanted: Wanted) -> I
     from .quantised import unpack
 
     with _Values(place) as values:
-        return _with_config(unpack(found, given, values.read), given)
+        whole = _with_config(unpack(found, given, values.read), given)
+    return whole._replace(warnings=tuple(dict.fromkeys(whole.warnings)))  # histograms bring those of their model along
 
 
 class _Values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.groups import KEYS, reading_order
@@ -18,7 +19,7 @@ from .values_figures import Drawing, Pictures
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..core.bytes import ValueFile
     from ..core.parameters import Parameter, ParameterTable
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
     from ..statistics import Histogram
     from ..statistics.channels import Channel
 
+    _Keep = Callable[[TensorInfo, Histogram], None]
+    _Stored = Callable[[Iterable[TensorInfo]], Iterator[tuple[TensorInfo, Histogram]]]
+
 TAKES_VALUES = True
+TAKES_HISTOGRAMS = True
+NEEDS_WEIGHTS = ("channels", "exact")  # the options that histograms cannot answer
 _MOST_CHANNELS = 20
 
 
@@ -36,8 +42,9 @@ class Options(NamedTuple):
 
     `sort`: a statistic, the largest first; `top`: so many groups. `channels`: rows and columns too. `exact`: wide types are
     read again for the last bit of their quantiles.
-    `threads`: None is one per processor. `opened` and
-    `progress` come from the api: what opens the shards of each model, and what hears how far it is.
+    `threads`: None is one per processor. `save_histograms`: a file that answers later without the weights. `opened`,
+    `stored` and `progress` come from the api: what opens the shards of each model, what gives its histograms where they
+    are kept, and what hears how far it is.
     """
 
     by: str = "component"
@@ -47,7 +54,9 @@ class Options(NamedTuple):
     channels: bool = False
     exact: bool = False
     threads: int | None = None
-    opened: tuple[Callable[[str], ValueFile], ...] = ()
+    save_histograms: str | None = None
+    opened: tuple[Any, ...] = ()
+    stored: tuple[_Stored | None, ...] = ()
     progress: Callable[[int, int], None] | None = None
 
 
@@ -91,6 +100,9 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--top", type=int, metavar="N", help="only the first N groups")
     parser.add_argument("--channels", action="store_true", help="the rows and columns of matrices that stand out")
     parser.add_argument("--exact", action="store_true", help="quantiles of wide types to the last bit: read twice")
+    parser.add_argument(
+        "--save-histograms", metavar="FILE.numel", help="keep the histograms: they answer without the weights"
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="read in N threads; one per processor otherwise")
 
 
@@ -117,18 +129,23 @@ SORTS: dict[str, Callable[[GroupValues], float | None]] = {
 def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelValues, ...]:
     """The distributions of each model. Raises UsageError for what cannot be asked, and what a scan raises."""
     _check(options)
+    if options.save_histograms is not None and (options.match or len(models) > 1):
+        message = Sentence("--save-histograms keeps one whole model")
+        raise UsageError(message, hint=Sentence("leave --match out, and give one model"))
     rows = [_chosen(table, options.match) for table in models]
     total = sum(row.tensor.nbytes or 0 for each in rows for row in each)
     found, n_before = [], 0
-    for table, chosen, open_shard in zip(models, rows, options.opened, strict=True):
+    kept = options.stored or (None,) * len(models)
+    for table, chosen, open_shard, stored in zip(models, rows, options.opened, kept, strict=True):
         packed = {tensor.name: tensor.dtype.name for tensor in unread(row.tensor for row in chosen)}
         readable = [row for row in chosen if row.tensor.name not in packed]
         reading = Reading(options.threads, progress=_progress(options.progress, n_before, total))
-        histograms = scan((row.tensor for row in readable), open_shard, reading)
+        tensors = (row.tensor for row in readable)
+        histograms = scan(tensors, open_shard, reading) if stored is None else stored(tensors)
         drawing = Drawing(options.sort)
-        names, groups, whole = _values(
-            table, readable, options, _drawn(readable, histograms, drawing), open_shard if options.exact else None
-        )
+        with _saving(options.save_histograms, table) as keep:
+            seen = _seen(readable, histograms, drawing, keep)
+            names, groups, whole = _values(table, readable, options, seen, open_shard if options.exact else None)
         shown = _arranged(groups, options)
         channels = None
         if options.channels:
@@ -144,13 +161,27 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelVa
     return tuple(found)
 
 
-def _drawn(
-    rows: list[Parameter], histograms: Iterator[tuple[object, Histogram]], drawing: Drawing
+def _seen(
+    rows: list[Parameter], histograms: Iterator[tuple[TensorInfo, Histogram]], drawing: Drawing, keep: _Keep | None
 ) -> Iterator[Histogram]:
-    """The histograms on their way, seen by the figures too."""
-    for row, (_, histogram) in zip(rows, histograms, strict=True):
+    """The histograms on their way, seen by the figures and by the file that keeps them."""
+    for row, (tensor, histogram) in zip(rows, histograms, strict=True):
         drawing.add(row, histogram)
+        if keep is not None:
+            keep(tensor, histogram)
         yield histogram
+
+
+@contextmanager
+def _saving(path: str | None, table: ParameterTable) -> Iterator[_Keep | None]:
+    """What keeps the histograms of a model in a file, if that is wished."""
+    if path is None:
+        yield None
+        return
+    from ..statistics.artefact import Saving
+
+    with Saving(path, table) as saving:
+        yield saving.add
 
 
 def _keys(by: str) -> tuple[str, ...]:
