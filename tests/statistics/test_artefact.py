@@ -1,5 +1,6 @@
 """Whether a file of histograms answers as the weights do, and what becomes of one that is damaged or cannot be written."""
 
+import errno
 import json
 import os
 import subprocess
@@ -173,9 +174,8 @@ def test_where_it_cannot_be_kept_it_is_said(model, words, line, capsys, tmp_path
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no limits of this kind")
 @pytest.mark.parametrize("limit", [0, 4096])
-def test_a_full_disk_leaves_nothing(model, tmp_path, limit):
+def test_a_full_disk_is_one_line_and_the_run_goes_on_later(model, kept, tmp_path, limit):
     """A file of this process may have so many bytes: the writing fails as on a full disk."""
     code = (
         f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
@@ -184,13 +184,27 @@ def test_a_full_disk_leaves_nothing(model, tmp_path, limit):
     words = ["values", str(model), "--save-histograms", str(tmp_path / "x.numel")]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "x.numel: cannot write: " in done.stderr
+    assert "x.numel.journal: cannot write: " in done.stderr
     assert done.stderr.count("\n") == 1
-    assert not list(tmp_path.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} <= {"x.numel.journal"}
+    assert main([*words, "-o", os.devnull]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["x.numel"]
+    assert pq.read_table(tmp_path / "x.numel").equals(pq.read_table(kept))
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_no_half_file(model, tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    assert main(["values", str(model), "--save-histograms", str(tmp_path / "x.numel")]) == 2
+    assert "x.numel: cannot write: no space left on device (choose another place)\n" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["x.numel.journal"]
 
 
 def test_without_pyarrow_the_extra_is_named(model, tmp_path, monkeypatch, capsys):
-    monkeypatch.delitem(sys.modules, "numel.statistics.artefact", raising=False)
+    for name in ("artefact", "keeping"):
+        monkeypatch.delitem(sys.modules, f"numel.statistics.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert main(["values", str(model), "--save-histograms", str(tmp_path / "x.numel")]) == 2
     assert "a file of histograms needs pyarrow: pip install 'numel[arrow]'" in capsys.readouterr().err

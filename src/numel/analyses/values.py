@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.groups import KEYS, reading_order
@@ -20,6 +20,7 @@ from .values_figures import Drawing, Pictures
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from ..core.bytes import ValueFile
     from ..core.parameters import Parameter, ParameterTable
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from ..core.tensors import TensorInfo
     from ..statistics import Histogram
     from ..statistics.channels import Channel
+    from ..statistics.keeping import Keeping
 
-    _Keep = Callable[[TensorInfo, Histogram], None]
     _Stored = Callable[[Iterable[TensorInfo]], Iterator[tuple[TensorInfo, Histogram]]]
 
 TAKES_VALUES = True
@@ -135,16 +136,18 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelVa
     rows = [_chosen(table, options.match) for table in models]
     total = sum(row.tensor.nbytes or 0 for each in rows for row in each)
     found, n_before = [], 0
-    kept = options.stored or (None,) * len(models)
-    for table, chosen, open_shard, stored in zip(models, rows, options.opened, kept, strict=True):
+    all_stored = options.stored or (None,) * len(models)
+    for table, chosen, open_shard, stored in zip(models, rows, options.opened, all_stored, strict=True):
         packed = {tensor.name: tensor.dtype.name for tensor in unread(row.tensor for row in chosen)}
         readable = [row for row in chosen if row.tensor.name not in packed]
         reading = Reading(options.threads, progress=_progress(options.progress, n_before, total))
         tensors = (row.tensor for row in readable)
-        histograms = scan(tensors, open_shard, reading) if stored is None else stored(tensors)
         drawing = Drawing(options.sort)
-        with _saving(options.save_histograms, table) as keep:
-            seen = _seen(readable, histograms, drawing, keep)
+        with _keeping(options.save_histograms, table) as kept:
+            if kept is not None:
+                reading = reading._replace(journal=kept.journal)
+            histograms = scan(tensors, open_shard, reading) if stored is None else stored(tensors)
+            seen = _seen(readable, histograms, drawing, kept)
             names, groups, whole = _values(table, readable, options, seen, open_shard if options.exact else None)
         shown = _arranged(groups, options)
         channels = None
@@ -162,26 +165,23 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelVa
 
 
 def _seen(
-    rows: list[Parameter], histograms: Iterator[tuple[TensorInfo, Histogram]], drawing: Drawing, keep: _Keep | None
+    rows: list[Parameter], histograms: Iterator[tuple[TensorInfo, Histogram]], drawing: Drawing, kept: Keeping | None
 ) -> Iterator[Histogram]:
     """The histograms on their way, seen by the figures and by the file that keeps them."""
     for row, (tensor, histogram) in zip(rows, histograms, strict=True):
         drawing.add(row, histogram)
-        if keep is not None:
-            keep(tensor, histogram)
+        if kept is not None:
+            kept.saving.add(tensor, histogram)
         yield histogram
 
 
-@contextmanager
-def _saving(path: str | None, table: ParameterTable) -> Iterator[_Keep | None]:
+def _keeping(path: str | None, table: ParameterTable) -> AbstractContextManager[Keeping | None]:
     """What keeps the histograms of a model in a file, if that is wished."""
     if path is None:
-        yield None
-        return
-    from ..statistics.artefact import Saving
+        return nullcontext()
+    from ..statistics.keeping import keeping
 
-    with Saving(path, table) as saving:
-        yield saving.add
+    return keeping(path, table)
 
 
 def _keys(by: str) -> tuple[str, ...]:
