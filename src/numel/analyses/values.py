@@ -10,6 +10,7 @@ from ..core.visible import visible
 from ..errors import Sentence, UsageError
 from ..statistics import Statistics, scan
 from ..statistics.channels import outliers
+from ..statistics.engines import pool_of
 from ..statistics.histogram import Merging
 from ..statistics.scan import Reading, unread
 from ..statistics.second_pass import SecondPass
@@ -43,7 +44,7 @@ class Options(NamedTuple):
 
     `sort`: a statistic, the largest first; `top`: so many groups. `channels`: rows and columns too. `exact`: wide types are
     read again for the last bit of their quantiles.
-    `threads`: None is one per processor. `save_histograms`: a file that answers later without the weights. `opened`,
+    `threads`: None is one per processor; `workers`, `engine` and `scheduler` ask others to count. `save_histograms`: a file that answers later without the weights. `opened`,
     `stored` and `progress` come from the api: what opens the shards of each model, what gives its histograms where they
     are kept, and what hears how far it is.
     """
@@ -55,6 +56,9 @@ class Options(NamedTuple):
     channels: bool = False
     exact: bool = False
     threads: int | None = None
+    workers: int | None = None
+    engine: str | None = None
+    scheduler: str | None = None
     save_histograms: str | None = None
     opened: tuple[Any, ...] = ()
     stored: tuple[_Stored | None, ...] = ()
@@ -105,6 +109,9 @@ def add_options(parser: ArgumentParser) -> None:
         "--save-histograms", metavar="FILE.numel", help="keep the histograms: they answer without the weights"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="read in N threads; one per processor otherwise")
+    parser.add_argument("--workers", type=int, metavar="N", help="count in N processes of this machine")
+    parser.add_argument("--engine", metavar="NAME", help="who counts: threads, processes or dask")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="the Dask cluster that counts, such as tcp://host:8786")
 
 
 SORTS: dict[str, Callable[[GroupValues], float | None]] = {
@@ -130,6 +137,7 @@ SORTS: dict[str, Callable[[GroupValues], float | None]] = {
 def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelValues, ...]:
     """The distributions of each model. Raises UsageError for what cannot be asked, and what a scan raises."""
     _check(options)
+    pool = pool_of(options.engine, workers=options.workers, scheduler=options.scheduler)
     if options.save_histograms is not None and (options.match or len(models) > 1):
         message = Sentence("--save-histograms keeps one whole model")
         raise UsageError(message, hint=Sentence("leave --match out, and give one model"))
@@ -140,7 +148,7 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelVa
     for table, chosen, open_shard, stored in zip(models, rows, options.opened, all_stored, strict=True):
         packed = {tensor.name: tensor.dtype.name for tensor in unread(row.tensor for row in chosen)}
         readable = [row for row in chosen if row.tensor.name not in packed]
-        reading = Reading(options.threads, progress=_progress(options.progress, n_before, total))
+        reading = Reading(options.threads, progress=_progress(options.progress, n_before, total), pool=pool)
         tensors = (row.tensor for row in readable)
         drawing = Drawing(options.sort)
         with _keeping(options.save_histograms, table) as kept:
@@ -197,7 +205,7 @@ def _check(options: Options) -> None:
     if options.sort is not None and options.sort not in SORTS:
         message = Sentence("cannot sort by '{key}'", key=options.sort)
         raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(SORTS)))
-    for name, number in (("--top", options.top), ("--threads", options.threads)):
+    for name, number in (("--top", options.top), ("--threads", options.threads), ("--workers", options.workers)):
         if number is not None and number < 1:
             message = Sentence("{option}: it must be 1 or more", option=f"{name} {number}")
             raise UsageError(message)
