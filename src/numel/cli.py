@@ -9,7 +9,7 @@ from argparse import ArgumentParser, HelpFormatter, Namespace, RawDescriptionHel
 
 from . import __version__
 from .analyses import ANALYSES
-from .errors import NumelError, Sentence, UsageError
+from .errors import NumelError, Sentence, StoppedError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run() -> NoReturn:
         code = main(sys.argv[1:])
         sys.stdout.flush()
     except KeyboardInterrupt:
-        code = 130
+        code = StoppedError.exit_code
     except BrokenPipeError:  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
@@ -43,6 +43,10 @@ def run() -> NoReturn:
         said = Sentence("cannot write the answer: {why}", why=(error.strerror or str(error)).lower())
         print(f"numel: {Translator(choose(sys.argv[1:], os.environ)).sentence(said)}", file=sys.stderr)  # noqa: T201
         code = 1
+    if code == StoppedError.exit_code:  # threads may wait for an answer from afar: nobody waits for it any more
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     gc.freeze()  # nor at its end, where Python would go through all objects once more, for 3 ms
     sys.exit(code)
 

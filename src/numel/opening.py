@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from .core.holdings import Published
     from .core.tensors import TensorInfo
     from .sources.local import LocalFile, LocalModel
+    from .sources.remote import RemoteFile, RemoteModel
     from .statistics import Histogram
 
 _SUFFIXES = (".safetensors", ".json", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".numel")
 
+
+_SCHEMES = ("http", "https", "s3", "gs", "az")
 
 FORMS = ("hub", "memory")
 
@@ -108,31 +111,45 @@ def open_values(name: str, source: Source) -> Callable[[str], ValueFile]:
             "{model}: the question needs the weights, and only their shapes are known", model=visible(name, 100)
         )
         raise MissingValuesError(message, hint=Sentence("give the safetensors file or the folder that holds them"))
-    from .sources.local import find
-
-    return find(os.path.expanduser(source.location)).open
+    return _place(source.location, is_absolute=True).open
 
 
 def open_histograms(source: Source) -> Callable[[Iterable[TensorInfo]], Iterator[tuple[TensorInfo, Histogram]]] | None:
     """What gives tensors their histograms without the weights, of a file that holds them; None for other sources."""
     if source.format != "numel":
         return None
-    from .sources.local import LocalFile
     from .statistics.artefact import stored
 
-    path = os.path.expanduser(source.location)
+    place = _place(source.location)
 
     def read(tensors: Iterable[TensorInfo]) -> Iterator[tuple[TensorInfo, Histogram]]:
-        with LocalFile(path) as file:
+        with place.open(place.weights[0]) as file:
             yield from stored(file, tensors)
 
     return read
 
 
+def _place(location: str, *, is_absolute: bool = False) -> LocalModel | RemoteModel:
+    """What lies at a path or an address; `is_absolute` where others, in folders of their own, open it too."""
+    if "://" in location:
+        scheme = location.partition("://")[0]
+        if scheme.lower() not in _SCHEMES:
+            message = Sentence("numel reads nothing from {scheme}://", scheme=visible(scheme, 40))
+            raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(_SCHEMES)))
+        from .sources.remote import find as find_remote
+
+        return find_remote(location)
+    from .sources.local import find
+
+    found = find(os.path.expanduser(location))
+    return found._replace(root=os.path.abspath(found.root)) if is_absolute else found
+
+
 def _is_path(text: str) -> bool:
     """Whether the text can only be meant as a path; a bare word or owner/name is first a published model's name."""
     return (
-        text.startswith((".", "~", os.sep))
+        "://" in text
+        or text.startswith((".", "~", os.sep))
         or text.endswith((os.sep, *_SUFFIXES))
         or text.count("/") > 1
         or "\0" in text
@@ -141,9 +158,8 @@ def _is_path(text: str) -> bool:
 
 def _from_path(text: str, config: Mapping[str, Any] | None, wanted: Wanted) -> Inventory:
     from .formats.checkpoint import read
-    from .sources.local import find
 
-    place = find(os.path.expanduser(text))
+    place = _place(text)
     found = read(place)
     given = ModelConfig(dict(config)) if config is not None else found.config
     if found.source.kind == "config" and given is not None:
@@ -160,9 +176,9 @@ def _from_path(text: str, config: Mapping[str, Any] | None, wanted: Wanted) -> I
 class _Values:
     """The bytes of single small tensors of a model on disk; each file is opened once, and none unless it is asked."""
 
-    def __init__(self, place: LocalModel) -> None:
+    def __init__(self, place: LocalModel | RemoteModel) -> None:
         self._place = place
-        self._open: dict[str, LocalFile] = {}
+        self._open: dict[str, LocalFile | RemoteFile] = {}
 
     def read(self, tensor: TensorInfo) -> bytes:
         """The bytes of `tensor`."""

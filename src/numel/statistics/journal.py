@@ -80,11 +80,15 @@ class LineJournal:
         """Give it back; `remove` when all is done, or nothing is in it."""
         if self._fd < 0:
             return
-        if remove or not (self._places or self.n_written):
+        if remove or not self.holds_something():
             with suppress(OSError):
                 os.unlink(self.path)
         os.close(self._fd)
         self._fd = -1
+
+    def holds_something(self) -> bool:
+        """Whether any line is there: one may have been written and its writing interrupted."""
+        return os.fstat(self._fd).st_size > len(_HEAD)
 
     def _load(self) -> None:
         """Find the lines that are whole, and cut off what follows the last of them."""
@@ -123,7 +127,7 @@ class LineJournal:
     def _refuse(self, error: OSError) -> None:
         message = Sentence("cannot write: {why}", why=(error.strerror or str(error)).lower())
         hint = Sentence("choose another place")
-        if self._places or self.n_written:
+        if self._fd >= 0 and self.holds_something():
             hint = Sentence("make room: the same command goes on from there")
         raise UsageError(message, path=visible_path(self.path, _MAX_SHOWN), hint=hint) from error
 

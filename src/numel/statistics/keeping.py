@@ -34,6 +34,8 @@ def keeping(path: str, table: ParameterTable) -> Iterator[Keeping]:
             yield Keeping(saving, journal)
         journal.close(remove=True)
     except KeyboardInterrupt as error:
+        if not journal.holds_something():
+            raise
         message = Sentence("stopped; what is counted so far is kept")
         hint = Sentence("the same command goes on from there")
         raise StoppedError(message, path=visible_path(journal.path, _MAX_SHOWN), hint=hint) from error

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PIECE_NBYTES = 64 << 20
 FAR_PIECE_NBYTES = 8 << 20  # of what is no file here: one buffer of a range
 MAX_THREADS = 16
+_FAR_THREADS = 8  # they wait more than they count
 _FEW_NBYTES = 16 << 20  # not worth a second thread
 _JOB_NBYTES = 1 << 20  # small tensors that one job does together, where a job has a price
 _JOB_PIECES = 64
@@ -96,7 +97,7 @@ def scan(
     together = reading.journal is not None or reading.pool is not None
     batches = _batches(_tasks(wanted, open_shard, reading.piece_nbytes), _JOB_NBYTES if together else 0)
     n_done = 0
-    for batch, found in _in_order(batches, reading, lambda: _pool(reading, wanted, open_shard)):
+    for batch, found in _in_order(batches, reading, lambda file: _pool(reading, wanted, open_shard, file)):
         for task, counted in zip(batch, found, strict=True):
             task.tally.add(counted)
             n_done += task.piece.nbytes
@@ -159,7 +160,7 @@ def _batches(tasks: Iterable[_Task], most_nbytes: int) -> Iterator[list[_Task]]:
 
 
 def _in_order(
-    batches: Iterable[list[_Task]], reading: Reading, make: Callable[[], Pool]
+    batches: Iterable[list[_Task]], reading: Reading, make: Callable[[ValueFile], Pool]
 ) -> Iterator[tuple[list[_Task], list[Counted]]]:
     """Each batch with its counts, in the same order; a window of them is under way. What was known is not done again."""
     pool: Pool | None = None
@@ -170,7 +171,7 @@ def _in_order(
             job = Job(batch[0].tally.tensor.shard or "", file.first_identity, tuple(task.piece for task in batch))
             known = None if reading.journal is None else reading.journal.known(job)
             if known is None and pool is None:
-                pool = make()
+                pool = make(file)
             result = _Done(known) if known is not None or pool is None else pool.submit(job, file)
             window.append((batch, job, result, known is None))
             while len(window) > (pool.n_ahead if pool else 0):
@@ -193,9 +194,11 @@ def _first(
     return batch, found
 
 
-def _pool(reading: Reading, wanted: list[TensorInfo], open_shard: Opener) -> Pool:
+def _pool(reading: Reading, wanted: list[TensorInfo], open_shard: Opener, first: ValueFile) -> Pool:
     if reading.pool is not None:
         return reading.pool(open_shard)
+    if first.fileno() is None:
+        return _Threads(reading.threads or _FAR_THREADS, waits=False)
     n_threads = reading.threads or min(len(os.sched_getaffinity(0)), MAX_THREADS)
     is_much = sum(nbytes_of(tensor) for tensor in wanted) >= _FEW_NBYTES
     return _Threads(n_threads) if is_much and n_threads > 1 else _InTurn()
@@ -220,14 +223,17 @@ class _InTurn:
 
 
 class _Threads:
-    def __init__(self, n_threads: int) -> None:
+    """`waits`: whether the end waits for what is under way; an answer from afar may take a minute."""
+
+    def __init__(self, n_threads: int, *, waits: bool = True) -> None:
         from concurrent.futures import ThreadPoolExecutor  # 10 ms with what it loads
 
         self._pool = ThreadPoolExecutor(n_threads)
+        self._waits = waits
         self.n_ahead = 2 * n_threads
 
     def submit(self, job: Job, file: ValueFile) -> Future[list[Counted]]:
         return self._pool.submit(count_job, job, file)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=self._waits, cancel_futures=True)
