@@ -13,7 +13,7 @@ from ..statistics.histogram import Merging
 from ..statistics.scan import Reading, unread
 from ..statistics.second_pass import SecondPass
 from ..statistics.summary import QUANTILES, moments
-from . import values_report
+from . import values_report, values_spectrum
 from .values_figures import Drawing, Pictures
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..core.tensors import TensorInfo
     from ..statistics import Histogram
     from ..statistics.channels import Channel
+    from .values_spectrum import Spectra
 
 TAKES_VALUES = True
 _MOST_CHANNELS = 20
@@ -36,7 +37,7 @@ class Options(NamedTuple):
 
     `sort`: a statistic, the largest first; `top`: so many groups. `channels`: rows and columns too. `exact`: wide types are
     read again for the last bit of their quantiles.
-    `threads`: None is one per processor. `opened` and
+    `spectrum`: singular values, "top-k", a number or "exact". `threads`: None is one per processor. `opened` and
     `progress` come from the api: what opens the shards of each model, and what hears how far it is.
     """
 
@@ -46,6 +47,7 @@ class Options(NamedTuple):
     top: int | None = None
     channels: bool = False
     exact: bool = False
+    spectrum: str | None = None
     threads: int | None = None
     opened: tuple[Callable[[str], ValueFile], ...] = ()
     progress: Callable[[int, int], None] | None = None
@@ -81,6 +83,7 @@ class ModelValues(NamedTuple):
     pictures: Pictures | None = None
     channels: tuple[Channel, ...] | None = None
     exact: bool = False
+    spectra: Spectra | None = None
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -91,6 +94,13 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--top", type=int, metavar="N", help="only the first N groups")
     parser.add_argument("--channels", action="store_true", help="the rows and columns of matrices that stand out")
     parser.add_argument("--exact", action="store_true", help="quantiles of wide types to the last bit: read twice")
+    parser.add_argument(
+        "--spectrum",
+        nargs="?",
+        const="top-k",
+        metavar="TIER",
+        help="singular values of the matrices: top-k (the largest), a number of them, or exact (all)",
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="read in N threads; one per processor otherwise")
 
 
@@ -134,10 +144,24 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelVa
         if options.channels:
             most = options.top or _MOST_CHANNELS
             channels = tuple(outliers((row.tensor for row in readable), open_shard, most=most))
+        spectra = None
+        if options.spectrum is not None:
+            k = values_spectrum.k_of(options.spectrum)
+            spectra = values_spectrum.measure(readable, open_shard, k, options.progress)
         unknown = tuple(sorted(set(packed.values())))
         found.append(
             ModelValues(
-                table, names, shown, whole, len(groups), len(packed), unknown, drawing.result(), channels, options.exact
+                table,
+                names,
+                shown,
+                whole,
+                len(groups),
+                len(packed),
+                unknown,
+                drawing.result(),
+                channels,
+                options.exact,
+                spectra,
             )
         )
         n_before += sum(row.tensor.nbytes or 0 for row in chosen)
@@ -166,6 +190,8 @@ def _check(options: Options) -> None:
     if options.sort is not None and options.sort not in SORTS:
         message = Sentence("cannot sort by '{key}'", key=options.sort)
         raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(SORTS)))
+    if options.spectrum is not None:
+        values_spectrum.k_of(options.spectrum)
     for name, number in (("--top", options.top), ("--threads", options.threads)):
         if number is not None and number < 1:
             message = Sentence("{option}: it must be 1 or more", option=f"{name} {number}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..core.counts import count
+from ..core.groups import KEYS
 from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
 from ..statistics.summary import QUANTILES, effective_bits
-from . import describe, values_figures
+from . import describe, values_figures, values_spectrum
 from .breakdown import key_columns, shown_key, telling
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def report(result: tuple[ModelValues, ...]) -> Report:
         blocks += (describe.summary(model.table, count(model.table)), *_tables(model))
         if model.pictures is not None:
             blocks += values_figures.charts(model.table.name, model.pictures)
+        if model.spectra is not None and (chart := values_spectrum.chart(model.table.name, model.spectra)):
+            blocks += (chart,)
     tables = [model.table for model in result]
     data = {"models": [_model_data(model) for model in result]}
     return Report(
@@ -80,6 +83,10 @@ def report(result: tuple[ModelValues, ...]) -> Report:
 
 def _model_data(model: ModelValues) -> dict[str, Any]:
     found = {**describe.model_data(model.table), "groups": _data(model), "stats": _stats(model.whole)}
+    if model.spectra is not None:
+        for group, of_group in zip(found["groups"], _spectra(model), strict=True):
+            group["spectrum"] = of_group
+        found["spectra"] = values_spectrum.data(model.spectra)
     if model.pictures is not None:
         found |= values_figures.data(model.pictures)
     if model.channels is not None:
@@ -112,24 +119,42 @@ def _tables(model: ModelValues) -> tuple[Block, ...]:
     if model.channels is not None:
         rows = tuple((c.tensor, _AXES[c.axis], *c[2:]) for c in model.channels)
         blocks += (Table(Text("Channels that stand out"), _CHANNELS, rows, key="channels"),)
+    if model.spectra is not None:
+        names, leads = _leads(model)
+        of_all = values_spectrum.cells(model.spectra.matrices)
+        blocks += (values_spectrum.table(key_columns(names), leads, [*_spectra(model), of_all]),)
     return blocks
 
 
-def _table(model: ModelValues, columns: tuple[Column, ...], title: Text, key: str) -> Table:
+def _spectra(model: ModelValues) -> list[dict[str, Any]]:
+    """What the singular values of each shown group's matrices come to."""
+    assert model.spectra is not None
+    getters = [next(key[name] for key in KEYS.values() if name in key) for name in model.names]
+    of_keys: dict[tuple[Any, ...], list[values_spectrum.MatrixSpectrum]] = {}
+    for one in model.spectra.matrices:
+        of_keys.setdefault(tuple(get(one.row) for get in getters), []).append(one)
+    return [values_spectrum.cells(of_keys.get(group.keys, ())) for group in model.groups]
+
+
+def _leads(model: ModelValues) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The keys that are shown, and what stands in their columns: a line for each group, and the total's."""
     shown = telling(model.names, [group.keys for group in model.groups])
     if "tensor" in model.names:  # what else a tensor is stands in `numel MODEL --by tensor`
         shown = [model.names.index("tensor")]
     names = tuple(model.names[i] for i in shown)
-    rows = tuple(
-        (
-            *(shown_key(n, group.keys[i]) for n, i in zip(names, shown, strict=True)),
-            *(cell_of(group, column.key) for column in columns),
-        )
-        for group in model.groups
-    )
-    blank = (Value("", Unit.NAME),) * (len(names) - 1)
-    total = (Text("total"), *blank, *(cell_of(model.whole, column.key) for column in columns))
-    return Table(title, (*key_columns(names), *columns), rows, total, key=key)
+    rows: list[tuple[Any, ...]] = [
+        tuple(shown_key(n, group.keys[i]) for n, i in zip(names, shown, strict=True)) for group in model.groups
+    ]
+    return names, [*rows, (Text("total"), *(Value("", Unit.NAME),) * (len(names) - 1))]
+
+
+def _table(model: ModelValues, columns: tuple[Column, ...], title: Text, key: str) -> Table:
+    names, leads = _leads(model)
+    rows = [
+        (*lead, *(cell_of(group, column.key) for column in columns))
+        for lead, group in zip(leads, (*model.groups, model.whole), strict=True)
+    ]
+    return Table(title, (*key_columns(names), *columns), tuple(rows[:-1]), rows[-1], key=key)
 
 
 def _stats(group: GroupValues) -> dict[str, Any]:
@@ -160,11 +185,13 @@ def _data(model: ModelValues) -> list[dict[str, Any]]:
 def _records(result: tuple[ModelValues, ...]) -> Table:
     """The long form for CSV: one row per model and group."""
     names = result[0].names
+    with_spectra = any(model.spectra is not None for model in result)
     columns = (
         Column("model", Text("model"), Unit.NAME),
         *key_columns(names),
         Column("n_tensors", Text("tensors"), Unit.COUNT),
         *_RECORDS,
+        *(values_spectrum.COLUMNS if with_spectra else ()),
     )
     rows = tuple(
         (
@@ -172,9 +199,12 @@ def _records(result: tuple[ModelValues, ...]) -> Table:
             *("x".join(map(str, key)) if isinstance(key, tuple) else key for key in group.keys),
             group.n_tensors,
             *(cell_of(group, column.key) for column in _RECORDS),
+            *of_spectrum.values(),
         )
         for model in result
-        for group in model.groups
+        for group, of_spectrum in zip(
+            model.groups, _spectra(model) if with_spectra else ({},) * len(model.groups), strict=True
+        )
     )
     return Table(Text(""), columns, rows, key="groups")
 
@@ -200,10 +230,18 @@ def _assumptions(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
     dtypes = {row.tensor.dtype.name for m in result for row in m.table.rows if row.excluded is None}
     if any(name.startswith(_QUANTISED) for name in dtypes):
         said.append(Text("quantised values are taken as they are stored, without their scales"))
+    spectra = [model.spectra for model in result if model.spectra is not None]
+    if spectra:
+        said += values_spectrum.assumptions(spectra)
     return tuple(said)
 
 
 def _warnings(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
+    odd = [text for m in result if m.spectra for text in values_spectrum.warnings(m.table.name, m.spectra)]
+    return (*odd, *_unread(result))
+
+
+def _unread(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
     return tuple(
         Text(
             "{model}: the values of {n} tensors are not read, as numel does not know how to: {dtypes}",
