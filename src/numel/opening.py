@@ -96,10 +96,7 @@ def open_values(name: str, source: Source) -> Callable[[str], ValueFile]:
 
     Raises MissingValuesError for a source that only knows shapes.
     """
-    if source.format == "gguf":
-        message = Sentence("{model}: the values of a GGUF file are not read", model=visible(name, 100))
-        raise UnsupportedError(message, hint=Sentence("give the safetensors file or the folder that it was made from"))
-    if source.format != "safetensors" or source.kind not in ("file", "folder"):
+    if source.format not in ("safetensors", "gguf") or source.kind not in ("file", "folder"):
         message = Sentence(
             "{model}: the question needs the weights, and only their shapes are known", model=visible(name, 100)
         )

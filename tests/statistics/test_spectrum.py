@@ -12,6 +12,12 @@ from numel.statistics.spectrum import NotFiniteError, spectrum_of
 RNG = np.random.default_rng(5)
 
 
+@pytest.fixture(autouse=True)
+def small_is_smaller(monkeypatch):
+    """The cheap tier takes all singular values of small matrices; here it is to be seen at work on them."""
+    monkeypatch.setattr(spectrum, "_SMALL_RANK", 200)
+
+
 class Held:
     """An array as a file."""
 
@@ -58,11 +64,29 @@ def test_bfloat16_is_read_as_what_it_is():
 @pytest.mark.parametrize("shape", [(700, 50), (50, 700)])
 def test_a_matrix_too_long_to_be_held_gives_the_same_within_its_error(shape, monkeypatch):
     monkeypatch.setattr(spectrum, "_WHOLE_NUMEL", 60 * 50)  # R, and 60 rows or columns at a time
+    monkeypatch.setattr(spectrum, "_CLOSE", 0.0)  # and not by its WᵀW
     array = decaying(*shape)
     (found,) = spectra(array)
     expected = svd(array)
     assert len(found.values) == 50
     assert np.abs(found.values - expected).max() <= found.error < 1e-12 * expected[0]
+
+
+@pytest.mark.parametrize("shape", [(900, 60), (60, 900)])
+def test_a_long_matrix_is_right_to_what_it_states_by_its_square(shape, monkeypatch):
+    monkeypatch.setattr(spectrum, "_triangle", None)  # no other way is taken
+    array = decaying(*shape)
+    (found,) = spectra(array)
+    expected = svd(array)
+    assert np.abs(found.values - expected).max() <= found.error < 1e-9 * expected[0]
+    assert found.square == pytest.approx((array.astype(np.float64) ** 2).sum(), rel=1e-13)
+
+
+def test_small_singular_values_of_a_long_matrix_are_not_lost_in_its_square():
+    left, right = (np.linalg.qr(RNG.standard_normal((size, 40)))[0] for size in (300, 40))
+    array = (left * 10.0 ** -np.linspace(0, 11, 40)) @ right.T  # the square of the least is below float64's rounding
+    (found,) = spectra(array, dtype="F64")
+    assert np.abs(found.values - 10.0 ** -np.linspace(0, 11, 40)).max() < 1e-14
 
 
 @pytest.mark.parametrize("make", [decaying, lambda m, n: RNG.standard_normal((m, n)).astype(np.float32)])

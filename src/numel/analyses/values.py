@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.groups import KEYS, reading_order
@@ -9,6 +10,8 @@ from ..core.visible import visible
 from ..errors import Sentence, UsageError
 from ..statistics import Statistics, scan
 from ..statistics.channels import outliers
+from ..statistics.dequantised import PIECE_NBYTES as DECODED_NBYTES
+from ..statistics.dequantised import Dequantised
 from ..statistics.histogram import Merging
 from ..statistics.scan import Reading, unread
 from ..statistics.second_pass import SecondPass
@@ -18,7 +21,7 @@ from .values_figures import Drawing, Pictures
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ..core.bytes import ValueFile
     from ..core.parameters import Parameter, ParameterTable
@@ -70,7 +73,8 @@ class GroupValues(NamedTuple):
 class ModelValues(NamedTuple):
     """The groups of one model that are shown, of `n_groups`, and all of them together.
 
-    `n_unread` tensors are not counted, since they are of the packed dtypes `unread`.
+    `n_unread` tensors are not counted, since they are of the packed dtypes `unread`. `dequantised`: how many tensors of
+    which packed dtype were.
     """
 
     table: ParameterTable
@@ -84,6 +88,7 @@ class ModelValues(NamedTuple):
     channels: tuple[Channel, ...] | None = None
     exact: bool = False
     spectra: Spectra | None = None
+    dequantised: Mapping[str, int] = {}
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -127,45 +132,85 @@ SORTS: dict[str, Callable[[GroupValues], float | None]] = {
 def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelValues, ...]:
     """The distributions of each model. Raises UsageError for what cannot be asked, and what a scan raises."""
     _check(options)
-    rows = [_chosen(table, options.match) for table in models]
-    total = sum(row.tensor.nbytes or 0 for each in rows for row in each)
-    found, n_before = [], 0
-    for table, chosen, open_shard in zip(models, rows, options.opened, strict=True):
-        packed = {tensor.name: tensor.dtype.name for tensor in unread(row.tensor for row in chosen)}
-        readable = [row for row in chosen if row.tensor.name not in packed]
-        reading = Reading(options.threads, progress=_progress(options.progress, n_before, total))
-        histograms = scan((row.tensor for row in readable), open_shard, reading)
-        drawing = Drawing(options.sort)
-        names, groups, whole = _values(
-            table, readable, options, _drawn(readable, histograms, drawing), open_shard if options.exact else None
-        )
-        shown = _arranged(groups, options)
-        channels = None
-        if options.channels:
-            most = options.top or _MOST_CHANNELS
-            channels = tuple(outliers((row.tensor for row in readable), open_shard, most=most))
-        spectra = None
-        if options.spectrum is not None:
-            k = values_spectrum.k_of(options.spectrum)
-            spectra = values_spectrum.measure(readable, open_shard, k, options.progress)
-        unknown = tuple(sorted(set(packed.values())))
-        found.append(
-            ModelValues(
-                table,
-                names,
-                shown,
-                whole,
-                len(groups),
-                len(packed),
-                unknown,
-                drawing.result(),
-                channels,
-                options.exact,
-                spectra,
-            )
-        )
-        n_before += sum(row.tensor.nbytes or 0 for row in chosen)
+    told = [
+        _Told(table, _chosen(table, options.match), open_shard)
+        for table, open_shard in zip(models, options.opened, strict=True)
+    ]
+    total, n_before, found = sum(each.nbytes for each in told), 0, []
+    for each in told:
+        found.append(_of_model(each, options, _progress(options.progress, n_before, total)))
+        n_before += each.nbytes
     return tuple(found)
+
+
+class _Told:
+    """The parameters of one model that are read, `rows`, and beside them the `tensors` as they are read."""
+
+    def __init__(self, table: ParameterTable, chosen: list[Parameter], open_shard: Callable[[str], ValueFile]) -> None:
+        self.table = table
+        self.dequantised = Dequantised((row.tensor for row in table.rows), open_shard, _stated(table))
+        self.packed: dict[str, str] = {}  # as many as are dequantised: name → dtype
+        self.unknown: dict[str, str] = {}
+        self.rows: list[Parameter] = []
+        self.tensors: list[TensorInfo] = []
+        for row in chosen:
+            tensor = self.dequantised.tensor(row.tensor)
+            if tensor is not None:
+                self.packed[row.tensor.name] = row.tensor.dtype.name
+            elif unread([row.tensor]):
+                self.unknown[row.tensor.name] = row.tensor.dtype.name
+                continue
+            self.rows.append(row)
+            self.tensors.append(tensor or row.tensor)
+
+    @property
+    def nbytes(self) -> int:
+        """Of all that is read, as it is counted."""
+        return sum(tensor.nbytes or 0 for tensor in self.tensors)
+
+
+def _stated(table: ParameterTable) -> dict[str, Any]:
+    """What the configuration says of the quantisation."""
+    stated = table.config.fields.get("quantization_config") if table.config else None
+    return stated if isinstance(stated, dict) else {}
+
+
+def _of_model(told: _Told, options: Options, hears: Callable[[int], None] | None) -> ModelValues:
+    open_shard = told.dequantised.open
+    reading = Reading(options.threads, progress=hears)
+    if told.packed:
+        reading = reading._replace(piece_nbytes=DECODED_NBYTES)
+    drawing = Drawing(options.sort)
+    histograms = _drawn(told.rows, scan(told.tensors, open_shard, reading), drawing)
+    names, groups, whole = _values(told, options, histograms, open_shard if options.exact else None)
+    channels = spectra = None
+    if options.channels:
+        found = outliers(told.tensors, open_shard, most=options.top or _MOST_CHANNELS)
+        channels = tuple(
+            _turned(channel) if told.dequantised.is_turned(channel.tensor) else channel for channel in found
+        )
+    if options.spectrum is not None:
+        k = values_spectrum.k_of(options.spectrum)
+        spectra = values_spectrum.measure(told.rows, told.tensors, open_shard, k, options.progress)
+    return ModelValues(
+        told.table,
+        names,
+        _arranged(groups, options),
+        whole,
+        len(groups),
+        len(told.unknown),
+        tuple(sorted(set(told.unknown.values()))),
+        drawing.result(),
+        channels,
+        options.exact,
+        spectra,
+        Counter(told.packed.values()),
+    )
+
+
+def _turned(channel: Channel) -> Channel:
+    """A row that lies in the file as a column, or the other way round."""
+    return channel._replace(axis={"row": "column", "column": "row"}[channel.axis])
 
 
 def _drawn(
@@ -255,8 +300,7 @@ class _Group:
 
 
 def _values(
-    table: ParameterTable,
-    rows: list[Parameter],
+    told: _Told,
     options: Options,
     histograms: Iterator[Histogram],
     again: Callable[[str], ValueFile] | None,
@@ -267,21 +311,21 @@ def _values(
     done: list[GroupValues] = []
     groups: dict[tuple[Any, ...], _Group] = {}
     whole = _Group()
-    for row, histogram in zip(rows, histograms, strict=True):
+    for row, tensor, histogram in zip(told.rows, told.tensors, histograms, strict=True):
         keys = tuple(get(row) for get in getters.values())
         if by_tensor:  # no histogram is kept: a model has thousands of tensors
             alone = _Group()
-            alone.add(row.tensor, histogram)
+            alone.add(tensor, histogram)
             done.append(alone.result(keys, again))
             whole.include(alone)
         else:
-            groups.setdefault(keys, _Group()).add(row.tensor, histogram)
+            groups.setdefault(keys, _Group()).add(tensor, histogram)
     for keys, group in groups.items():
         done.append(group.result(keys, again))
         whole.include(group)
     names = tuple(getters)
     if by_tensor:
-        order = {row.tensor.name: i for i, row in enumerate(table.rows)}
+        order = {row.tensor.name: i for i, row in enumerate(told.table.rows)}
         done.sort(key=lambda group: order[group.keys[names.index("tensor")]])
     else:
         done.sort(key=lambda group: reading_order(names, group.keys))

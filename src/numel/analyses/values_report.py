@@ -83,6 +83,8 @@ def report(result: tuple[ModelValues, ...]) -> Report:
 
 def _model_data(model: ModelValues) -> dict[str, Any]:
     found = {**describe.model_data(model.table), "groups": _data(model), "stats": _stats(model.whole)}
+    if model.dequantised:
+        found["dequantised"] = dict(model.dequantised)
     if model.spectra is not None:
         for group, of_group in zip(found["groups"], _spectra(model), strict=True):
             group["spectrum"] = of_group
@@ -227,8 +229,14 @@ def _assumptions(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
             said.append(
                 Text("quantiles and outliers of wide dtypes: from bins, off by at most {share} of a value", values)
             )
+    dequantised = {name: n for m in result for name, n in m.dequantised.items()}
+    if dequantised:
+        names = Value(", ".join(sorted(dequantised)), Unit.NAME)
+        said.append(
+            Text("the values of {dtypes} are dequantised: integers times their scales, as float32", {"dtypes": names})
+        )
     dtypes = {row.tensor.dtype.name for m in result for row in m.table.rows if row.excluded is None}
-    if any(name.startswith(_QUANTISED) for name in dtypes):
+    if any(name.startswith(_QUANTISED) and name not in dequantised for name in dtypes):
         said.append(Text("quantised values are taken as they are stored, without their scales"))
     spectra = [model.spectra for model in result if model.spectra is not None]
     if spectra:

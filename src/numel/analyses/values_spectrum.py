@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..core.bytes import ValueFile
     from ..core.parameters import Parameter
+    from ..core.tensors import TensorInfo
     from ..statistics.powerlaw import PowerLaw
     from ..statistics.spectrum import Spectrum
 
@@ -74,13 +75,19 @@ def k_of(tier: str) -> int | None:
 
 def measure(
     rows: Sequence[Parameter],
+    tensors: Sequence[TensorInfo],
     open_shard: Callable[[str], ValueFile],
     k: int | None,
     hears: Callable[[int, int], None] | None,
 ) -> Spectra:
-    """The spectra of all matrices among the rows, in their order. Raises UsageError where memory does not suffice."""
+    """The spectra of all matrices among the rows, in their order; `tensors`: the rows' as they are read.
+
+    Raises UsageError where memory does not suffice.
+    """
     wanted = [
-        (row, matrix) for row in rows for matrix in matrices(row.tensor, of_experts=row.component is Component.MOE)
+        (row, matrix)
+        for row, tensor in zip(rows, tensors, strict=True)
+        for matrix in matrices(tensor, of_experts=row.component is Component.MOE)
     ]
     needed = 0
     for row, matrix in wanted:
@@ -91,8 +98,8 @@ def measure(
     total, n_done, n_not_finite = sum(matrix.rows * matrix.columns for _, matrix in wanted), 0, 0
     found, shard, file = [], None, None
     for row, matrix in wanted:
-        if file is None or row.tensor.shard != shard:
-            shard = row.tensor.shard
+        if file is None or matrix.tensor.shard != shard:
+            shard = matrix.tensor.shard
             file = open_shard(shard or "")
         try:
             spectrum = spectrum_of(matrix, file, k=k)
