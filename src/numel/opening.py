@@ -106,6 +106,20 @@ def open_values(name: str, source: Source) -> Callable[[str], ValueFile]:
     return find(os.path.expanduser(source.location)).open
 
 
+def open_live(live: object) -> Callable[[str], ValueFile]:
+    """The same for a module or a state dict in memory."""
+    from .sources.live import opener
+
+    return opener(live)
+
+
+def is_live(source: object) -> bool:
+    """Whether `source` is a module or a state dict, whose values are at hand."""
+    if hasattr(source, "model_type") and hasattr(source, "to_dict"):
+        return False
+    return hasattr(source, "named_parameters") or (isinstance(source, dict) and _holds_tensors(source))
+
+
 def _is_path(text: str) -> bool:
     """Whether the text can only be meant as a path; a bare word or owner/name is first a published model's name."""
     return (

@@ -183,6 +183,7 @@ def _of_model(told: _Told, options: Options, hears: Callable[[int], None] | None
     drawing = Drawing(options.sort)
     histograms = _drawn(told.rows, scan(told.tensors, open_shard, reading), drawing)
     names, groups, whole = _values(told, options, histograms, open_shard if options.exact else None)
+    shown = _arranged(groups, options)
     channels = spectra = None
     if options.channels:
         found = outliers(told.tensors, open_shard, most=options.top or _MOST_CHANNELS)
@@ -192,10 +193,11 @@ def _of_model(told: _Told, options: Options, hears: Callable[[int], None] | None
     if options.spectrum is not None:
         k = values_spectrum.k_of(options.spectrum)
         spectra = values_spectrum.measure(told.rows, told.tensors, open_shard, k, options.progress)
+        spectra = spectra.grouped(_getters(options.by).values(), (group.keys for group in shown))
     return ModelValues(
         told.table,
         names,
-        _arranged(groups, options),
+        shown,
         whole,
         len(groups),
         len(told.unknown),
@@ -224,6 +226,11 @@ def _drawn(
 
 def _keys(by: str) -> tuple[str, ...]:
     return tuple(key.strip() for key in by.split(","))
+
+
+def _getters(by: str) -> dict[str, Callable[[Parameter], Any]]:
+    """The columns that `by` asks for, and what stands in them."""
+    return {name: get for key in _keys(by) for name, get in KEYS[key].items()}
 
 
 def _check(options: Options) -> None:
@@ -306,7 +313,7 @@ def _values(
     again: Callable[[str], ValueFile] | None,
 ) -> tuple[tuple[str, ...], list[GroupValues], GroupValues]:
     """The groups of one model, in reading order, and all of it."""
-    getters = {name: get for key in _keys(options.by) for name, get in KEYS[key].items()}
+    getters = _getters(options.by)
     by_tensor = "tensor" in getters
     done: list[GroupValues] = []
     groups: dict[tuple[Any, ...], _Group] = {}

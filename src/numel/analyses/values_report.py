@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..core.counts import count
-from ..core.groups import KEYS
 from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
 from ..statistics.summary import QUANTILES, effective_bits
 from . import describe, values_figures, values_spectrum
@@ -86,7 +85,7 @@ def _model_data(model: ModelValues) -> dict[str, Any]:
     if model.dequantised:
         found["dequantised"] = dict(model.dequantised)
     if model.spectra is not None:
-        for group, of_group in zip(found["groups"], _spectra(model), strict=True):
+        for group, of_group in zip(found["groups"], model.spectra.groups, strict=True):
             group["spectrum"] = of_group
         found["spectra"] = values_spectrum.data(model.spectra)
     if model.pictures is not None:
@@ -124,18 +123,8 @@ def _tables(model: ModelValues) -> tuple[Block, ...]:
     if model.spectra is not None:
         names, leads = _leads(model)
         of_all = values_spectrum.cells(model.spectra.matrices)
-        blocks += (values_spectrum.table(key_columns(names), leads, [*_spectra(model), of_all]),)
+        blocks += (values_spectrum.table(key_columns(names), leads, [*model.spectra.groups, of_all]),)
     return blocks
-
-
-def _spectra(model: ModelValues) -> list[dict[str, Any]]:
-    """What the singular values of each shown group's matrices come to."""
-    assert model.spectra is not None
-    getters = [next(key[name] for key in KEYS.values() if name in key) for name in model.names]
-    of_keys: dict[tuple[Any, ...], list[values_spectrum.MatrixSpectrum]] = {}
-    for one in model.spectra.matrices:
-        of_keys.setdefault(tuple(get(one.row) for get in getters), []).append(one)
-    return [values_spectrum.cells(of_keys.get(group.keys, ())) for group in model.groups]
 
 
 def _leads(model: ModelValues) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -205,7 +194,7 @@ def _records(result: tuple[ModelValues, ...]) -> Table:
         )
         for model in result
         for group, of_spectrum in zip(
-            model.groups, _spectra(model) if with_spectra else ({},) * len(model.groups), strict=True
+            model.groups, model.spectra.groups if model.spectra else ({},) * len(model.groups), strict=True
         )
     )
     return Table(Text(""), columns, rows, key="groups")

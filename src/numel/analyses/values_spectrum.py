@@ -53,12 +53,22 @@ class Spectra(NamedTuple):
     """All matrices of one model. `k`: how many singular values were sought, None for all.
 
     `n_not_finite` matrices hold NaN or ±∞; `needed_nbytes`: the memory for the largest of them.
+    `groups`: the cells of the groups that are shown.
     """
 
     k: int | None
     matrices: tuple[MatrixSpectrum, ...]
     n_not_finite: int
     needed_nbytes: int
+    groups: tuple[dict[str, Any], ...] = ()
+
+    def grouped(self, getters: Iterable[Callable[[Parameter], Any]], groups: Iterable[tuple[Any, ...]]) -> Spectra:
+        """With what the matrices of each of the groups come to, which have these keys."""
+        functions = tuple(getters)
+        of_keys: dict[tuple[Any, ...], list[MatrixSpectrum]] = {}
+        for one in self.matrices:
+            of_keys.setdefault(tuple(get(one.row) for get in functions), []).append(one)
+        return self._replace(groups=tuple(cells(of_keys.get(keys, ())) for keys in groups))
 
 
 def k_of(tier: str) -> int | None:

@@ -152,7 +152,7 @@ class _Decoded:
     def _refuse(self, error: Exception) -> NoReturn:
         name = visible(self._tensor.name, _MAX_SHOWN)
         message = Sentence("the scales of {name} do not fit its values", name=name)
-        path, hint = visible_path(self.name, _MAX_SHOWN), Sentence("--match leaves it out")
+        path, hint = visible_path(self.name, _MAX_SHOWN), Sentence("download it again")
         raise CorruptFileError(message, path=path, hint=hint, offset=self._tensor.offset) from error
 
     def _part(self, offset: int, nbytes: int) -> bytes:
