@@ -16,7 +16,7 @@ from ..statistics.histogram import Merging
 from ..statistics.scan import Reading, unread
 from ..statistics.second_pass import SecondPass
 from ..statistics.summary import QUANTILES, moments
-from . import values_report, values_spectrum
+from . import values_report
 from .values_figures import Drawing, Pictures
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 TAKES_VALUES = True
 _MOST_CHANNELS = 20
+_MOST_WAITING = 1 << 18  # values that wait to be merged into groups: 4 MiB
 
 
 class Options(NamedTuple):
@@ -191,6 +192,8 @@ def _of_model(told: _Told, options: Options, hears: Callable[[int], None] | None
             _turned(channel) if told.dequantised.is_turned(channel.tensor) else channel for channel in found
         )
     if options.spectrum is not None:
+        from . import values_spectrum  # 10 ms, and asked for seldom
+
         k = values_spectrum.k_of(options.spectrum)
         spectra = values_spectrum.measure(told.rows, told.tensors, open_shard, k, options.progress)
         spectra = spectra.grouped(_getters(options.by).values(), (group.keys for group in shown))
@@ -243,7 +246,9 @@ def _check(options: Options) -> None:
         message = Sentence("cannot sort by '{key}'", key=options.sort)
         raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(SORTS)))
     if options.spectrum is not None:
-        values_spectrum.k_of(options.spectrum)
+        from .values_spectrum import k_of
+
+        k_of(options.spectrum)
     for name, number in (("--top", options.top), ("--threads", options.threads)):
         if number is not None and number < 1:
             message = Sentence("{option}: it must be 1 or more", option=f"{name} {number}")
@@ -269,8 +274,8 @@ def _chosen(table: ParameterTable, match: str | None) -> list[Parameter]:
 class _Group:
     """One group while its tensors come in."""
 
-    def __init__(self) -> None:
-        self.merging = Merging()
+    def __init__(self, most: int = _MOST_WAITING) -> None:
+        self.merging = Merging(most)
         self.tensors: list[TensorInfo] = []
         self.n_tensors = self.outliers = self.n_weighed = 0
         self.weighted = 0.0
@@ -312,31 +317,29 @@ def _values(
     histograms: Iterator[Histogram],
     again: Callable[[str], ValueFile] | None,
 ) -> tuple[tuple[str, ...], list[GroupValues], GroupValues]:
-    """The groups of one model, in reading order, and all of it."""
+    """The groups of one model, in reading order, and all of it. A group is done, and its histogram gone, with its last tensor."""
     getters = _getters(options.by)
-    by_tensor = "tensor" in getters
-    done: list[GroupValues] = []
+    keys_of = [tuple(get(row) for get in getters.values()) for row in told.rows]
+    left = Counter(keys_of)
+    most = _MOST_WAITING // max(len(left), 1)  # however many are under way, together they hold no more
+    done: dict[tuple[Any, ...], GroupValues | None] = dict.fromkeys(keys_of)
     groups: dict[tuple[Any, ...], _Group] = {}
     whole = _Group()
-    for row, tensor, histogram in zip(told.rows, told.tensors, histograms, strict=True):
-        keys = tuple(get(row) for get in getters.values())
-        if by_tensor:  # no histogram is kept: a model has thousands of tensors
-            alone = _Group()
-            alone.add(tensor, histogram)
-            done.append(alone.result(keys, again))
-            whole.include(alone)
-        else:
-            groups.setdefault(keys, _Group()).add(tensor, histogram)
-    for keys, group in groups.items():
-        done.append(group.result(keys, again))
-        whole.include(group)
+    for keys, tensor, histogram in zip(keys_of, told.tensors, histograms, strict=True):
+        group = groups.setdefault(keys, _Group(most))
+        group.add(tensor, histogram)
+        left[keys] -= 1
+        if not left[keys]:
+            done[keys] = group.result(keys, again)
+            whole.include(groups.pop(keys))
     names = tuple(getters)
-    if by_tensor:
+    found = [group for group in done.values() if group is not None]
+    if "tensor" in getters:
         order = {row.tensor.name: i for i, row in enumerate(told.table.rows)}
-        done.sort(key=lambda group: order[group.keys[names.index("tensor")]])
+        found.sort(key=lambda group: order[group.keys[names.index("tensor")]])
     else:
-        done.sort(key=lambda group: reading_order(names, group.keys))
-    return names, done, whole.result((), again)
+        found.sort(key=lambda group: reading_order(names, group.keys))
+    return names, found, whole.result((), again)
 
 
 def _arranged(groups: list[GroupValues], options: Options) -> tuple[GroupValues, ...]:

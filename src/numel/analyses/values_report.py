@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.counts import count
 from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
 from ..statistics.summary import QUANTILES, effective_bits
-from . import describe, values_figures, values_spectrum
+from . import describe, values_figures
 from .breakdown import key_columns, shown_key, telling
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def report(result: tuple[ModelValues, ...]) -> Report:
         blocks += (describe.summary(model.table, count(model.table)), *_tables(model))
         if model.pictures is not None:
             blocks += values_figures.charts(model.table.name, model.pictures)
-        if model.spectra is not None and (chart := values_spectrum.chart(model.table.name, model.spectra)):
+        if model.spectra is not None and (chart := model.spectra.chart(model.table.name)):
             blocks += (chart,)
     tables = [model.table for model in result]
     data = {"models": [_model_data(model) for model in result]}
@@ -87,7 +87,7 @@ def _model_data(model: ModelValues) -> dict[str, Any]:
     if model.spectra is not None:
         for group, of_group in zip(found["groups"], model.spectra.groups, strict=True):
             group["spectrum"] = of_group
-        found["spectra"] = values_spectrum.data(model.spectra)
+        found["spectra"] = model.spectra.data()
     if model.pictures is not None:
         found |= values_figures.data(model.pictures)
     if model.channels is not None:
@@ -122,8 +122,7 @@ def _tables(model: ModelValues) -> tuple[Block, ...]:
         blocks += (Table(Text("Channels that stand out"), _CHANNELS, rows, key="channels"),)
     if model.spectra is not None:
         names, leads = _leads(model)
-        of_all = values_spectrum.cells(model.spectra.matrices)
-        blocks += (values_spectrum.table(key_columns(names), leads, [*model.spectra.groups, of_all]),)
+        blocks += (model.spectra.table(key_columns(names), leads),)
     return blocks
 
 
@@ -176,13 +175,13 @@ def _data(model: ModelValues) -> list[dict[str, Any]]:
 def _records(result: tuple[ModelValues, ...]) -> Table:
     """The long form for CSV: one row per model and group."""
     names = result[0].names
-    with_spectra = any(model.spectra is not None for model in result)
+    spectra = next((model.spectra for model in result if model.spectra is not None), None)
     columns = (
         Column("model", Text("model"), Unit.NAME),
         *key_columns(names),
         Column("n_tensors", Text("tensors"), Unit.COUNT),
         *_RECORDS,
-        *(values_spectrum.COLUMNS if with_spectra else ()),
+        *(spectra.columns() if spectra else ()),
     )
     rows = tuple(
         (
@@ -229,12 +228,12 @@ def _assumptions(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
         said.append(Text("quantised values are taken as they are stored, without their scales"))
     spectra = [model.spectra for model in result if model.spectra is not None]
     if spectra:
-        said += values_spectrum.assumptions(spectra)
+        said += spectra[0].assumptions(spectra)
     return tuple(said)
 
 
 def _warnings(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
-    odd = [text for m in result if m.spectra for text in values_spectrum.warnings(m.table.name, m.spectra)]
+    odd = [text for m in result if m.spectra for text in m.spectra.warnings(m.table.name)]
     return (*odd, *_unread(result))
 
 

@@ -70,6 +70,107 @@ class Spectra(NamedTuple):
             of_keys.setdefault(tuple(get(one.row) for get in functions), []).append(one)
         return self._replace(groups=tuple(cells(of_keys.get(keys, ())) for keys in groups))
 
+    def data(self) -> list[dict[str, Any]]:
+        """Every matrix for other programs."""
+        n_values = sum(len(one.spectrum.values) for one in self.matrices)
+        most = None if n_values <= _MOST_VALUES else _FEW_VALUES
+        return [_matrix_data(one, most) for one in self.matrices]
+
+    @staticmethod
+    def assumptions(spectra: Sequence[Spectra]) -> list[Text]:
+        """How the singular values were found, and how exactly."""
+        known = [one.spectrum for each in spectra for one in each.matrices]
+        worst = max((s.error / s.spectral_norm for s in known if s.spectral_norm), default=0.0)
+        values = {
+            "error": Value(worst, Unit.REAL),
+            "memory": Value(max(each.needed_nbytes for each in spectra), Unit.NBYTES),
+        }
+        if all(s.is_complete for s in known):
+            method = "singular values: by LAPACK in float64, each right to within {error} of the largest; memory: at most {memory}"
+        else:
+            method = (
+                "singular values: the {k} largest by block Krylov iteration; within {error} of the largest "
+                "from each lies a true one; memory: at most {memory}"
+            )
+            values["k"] = Value(spectra[0].k, Unit.COUNT)
+        said = [
+            Text(method, values),
+            Text("a tensor of experts is a matrix for each; other kernels are flattened to first dimension × the rest"),
+            Text(
+                "of a group: its largest singular value; stable rank, effective rank, α and the number beyond the edge are medians"
+            ),
+            Text(
+                "edge: of independent values of the same mean square (Marchenko–Pastur); of them none or one lies beyond"
+            ),
+        ]
+        if any(one.law for each in spectra for one in each.matrices):
+            said.append(
+                Text("α: of the eigenvalues of WᵀW, fitted after Clauset, Shalizi and Newman, as weightwatcher does")
+            )
+        elif known and not all(s.is_complete for s in known):
+            said.append(Text("α and effective rank need every singular value: --spectrum exact"))
+        return said
+
+    def warnings(self, name: str) -> list[Text]:
+        """What is not in the table."""
+        found = []
+        if self.n_not_finite:
+            values = {"model": Value(name, Unit.NAME), "n": Value(self.n_not_finite, Unit.COUNT)}
+            found.append(Text("{model}: {n} matrices hold NaN or ±∞, and so have no singular values", values))
+        n_more = sum(_may_be_more(one.spectrum) for one in self.matrices)
+        if n_more:
+            values = {"model": Value(name, Unit.NAME), "n": Value(n_more, Unit.COUNT)}
+            found.append(
+                Text(
+                    "{model}: of {n} matrices all singular values found lie beyond the edge: there may be more", values
+                )
+            )
+        return found
+
+    def chart(self, name: str) -> Chart | None:
+        """The singular values of each part by their rank, over the edge: the median of its matrices."""
+        parts: dict[tuple[str, str, str], list[Spectrum]] = {}
+        for row, spectrum, _ in self.matrices:
+            if spectrum.edge > 0 and spectrum.matrix.rank >= _LEAST_RANK:
+                parts.setdefault((row.component.value, row.part, row.tower), []).append(spectrum)
+        if not parts:
+            return None
+        keys = sorted(parts, key=lambda key: reading_order(("component", "part", "tower"), key))[:_MOST_LINES]
+        ranks = _ranks(max(len(spectrum.values) for key in keys for spectrum in parts[key]))
+        one_tower = len({key[:2] for key in keys}) == len(keys)
+        return Chart(
+            "spectrum",
+            Text("Singular values of the matrices of {model}", {"model": Value(name, Unit.NAME)}),
+            ChartKind.RANKS,
+            (),
+            tuple(
+                Series(
+                    key[0], _title(*key, with_tower=not one_tower), tuple(_middle(parts[key], rank) for rank in ranks)
+                )
+                for key in keys
+            ),
+            Text(
+                "over the Marchenko–Pastur edge (grey), where those of random values end; the median matrix of each part"
+            ),
+            Unit.REAL,
+            x=tuple(map(float, ranks)),
+            x_title=Text("rank of the singular value"),
+            x_unit=Unit.COUNT,
+        )
+
+    def table(self, columns: tuple[Column, ...], leads: Sequence[tuple[Any, ...]]) -> Table:
+        """The groups' table: `leads` name them, the last one all together; columns that nobody has are left out."""
+        of = [*self.groups, cells(self.matrices)]
+        shown = [column for column in COLUMNS if any(each[column.key] is not None for each in of)]
+        rows = [(*lead, *(each[column.key] for column in shown)) for lead, each in zip(leads, of, strict=True)]
+        kept = [row for row, each in zip(rows[:-1], of[:-1], strict=True) if each["n_matrices"]]
+        return Table(Text("Singular values"), (*columns, *shown), tuple(kept), rows[-1], key="spectra")
+
+    @staticmethod
+    def columns() -> tuple[Column, ...]:
+        """What is known of a group."""
+        return COLUMNS
+
 
 def k_of(tier: str) -> int | None:
     """How many singular values the words behind --spectrum ask for. Raises UsageError for others."""
@@ -162,13 +263,6 @@ def _median(values: Iterable[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def data(spectra: Spectra) -> list[dict[str, Any]]:
-    """Every matrix for other programs."""
-    n_values = sum(len(one.spectrum.values) for one in spectra.matrices)
-    most = None if n_values <= _MOST_VALUES else _FEW_VALUES
-    return [_matrix_data(one, most) for one in spectra.matrices]
-
-
 def _matrix_data(one: MatrixSpectrum, most: int | None) -> dict[str, Any]:
     row, s = one.row, one.spectrum
     return {
@@ -187,82 +281,6 @@ def _matrix_data(one: MatrixSpectrum, most: int | None) -> dict[str, Any]:
 
 def _may_be_more(spectrum: Spectrum) -> bool:
     return not spectrum.is_complete and spectrum.n_beyond == len(spectrum.values)
-
-
-def assumptions(spectra: Sequence[Spectra]) -> list[Text]:
-    """How the singular values were found, and how exactly."""
-    known = [one.spectrum for each in spectra for one in each.matrices]
-    worst = max((s.error / s.spectral_norm for s in known if s.spectral_norm), default=0.0)
-    values = {
-        "error": Value(worst, Unit.REAL),
-        "memory": Value(max(each.needed_nbytes for each in spectra), Unit.NBYTES),
-    }
-    if all(s.is_complete for s in known):
-        method = "singular values: by LAPACK in float64, each right to within {error} of the largest; memory: at most {memory}"
-    else:
-        method = (
-            "singular values: the {k} largest by block Krylov iteration; within {error} of the largest "
-            "from each lies a true one; memory: at most {memory}"
-        )
-        values["k"] = Value(spectra[0].k, Unit.COUNT)
-    said = [
-        Text(method, values),
-        Text("a tensor of experts is a matrix for each; other kernels are flattened to first dimension × the rest"),
-        Text(
-            "of a group: its largest singular value; stable rank, effective rank, α and the number beyond the edge are medians"
-        ),
-        Text("edge: of independent values of the same mean square (Marchenko–Pastur); of them none or one lies beyond"),
-    ]
-    if any(one.law for each in spectra for one in each.matrices):
-        said.append(
-            Text("α: of the eigenvalues of WᵀW, fitted after Clauset, Shalizi and Newman, as weightwatcher does")
-        )
-    elif known and not all(s.is_complete for s in known):
-        said.append(Text("α and effective rank need every singular value: --spectrum exact"))
-    return said
-
-
-def warnings(name: str, spectra: Spectra) -> list[Text]:
-    """What is not in the table."""
-    found = []
-    if spectra.n_not_finite:
-        values = {"model": Value(name, Unit.NAME), "n": Value(spectra.n_not_finite, Unit.COUNT)}
-        found.append(Text("{model}: {n} matrices hold NaN or ±∞, and so have no singular values", values))
-    n_more = sum(_may_be_more(one.spectrum) for one in spectra.matrices)
-    if n_more:
-        values = {"model": Value(name, Unit.NAME), "n": Value(n_more, Unit.COUNT)}
-        found.append(
-            Text("{model}: of {n} matrices all singular values found lie beyond the edge: there may be more", values)
-        )
-    return found
-
-
-def chart(name: str, spectra: Spectra) -> Chart | None:
-    """The singular values of each part by their rank, over the edge: the median of its matrices."""
-    parts: dict[tuple[str, str, str], list[Spectrum]] = {}
-    for row, spectrum, _ in spectra.matrices:
-        if spectrum.edge > 0 and spectrum.matrix.rank >= _LEAST_RANK:
-            parts.setdefault((row.component.value, row.part, row.tower), []).append(spectrum)
-    if not parts:
-        return None
-    keys = sorted(parts, key=lambda key: reading_order(("component", "part", "tower"), key))[:_MOST_LINES]
-    ranks = _ranks(max(len(spectrum.values) for key in keys for spectrum in parts[key]))
-    one_tower = len({key[:2] for key in keys}) == len(keys)
-    return Chart(
-        "spectrum",
-        Text("Singular values of the matrices of {model}", {"model": Value(name, Unit.NAME)}),
-        ChartKind.RANKS,
-        (),
-        tuple(
-            Series(key[0], _title(*key, with_tower=not one_tower), tuple(_middle(parts[key], rank) for rank in ranks))
-            for key in keys
-        ),
-        Text("over the Marchenko–Pastur edge (grey), where those of random values end; the median matrix of each part"),
-        Unit.REAL,
-        x=tuple(map(float, ranks)),
-        x_title=Text("rank of the singular value"),
-        x_unit=Unit.COUNT,
-    )
 
 
 def _title(component: str, part: str, tower: str, *, with_tower: bool) -> Text:
@@ -288,11 +306,3 @@ def _middle(spectra: Sequence[Spectrum], rank: int) -> float | None:
     if 2 * sum(len(s.values) >= rank for s in spectra) <= len(spectra):
         return None
     return _median(float(s.values[rank - 1]) / s.edge for s in spectra if len(s.values) >= rank)
-
-
-def table(columns: tuple[Column, ...], leads: Sequence[tuple[Any, ...]], of: Sequence[dict[str, Any]]) -> Table:
-    """The groups' table: `leads` name them, the last one all together; columns that nobody has are left out."""
-    shown = [column for column in COLUMNS if any(each[column.key] is not None for each in of)]
-    rows = [(*lead, *(each[column.key] for column in shown)) for lead, each in zip(leads, of, strict=True)]
-    kept = [row for row, each in zip(rows[:-1], of[:-1], strict=True) if each["n_matrices"]]
-    return Table(Text("Singular values"), (*columns, *shown), tuple(kept), rows[-1], key="spectra")
