@@ -3,6 +3,10 @@
 import csv
 import importlib.util
 import json
+import signal
+import subprocess
+import sys
+import time
 from io import StringIO
 from pathlib import Path
 
@@ -105,3 +109,28 @@ def test_what_cannot_be_asked_is_one_line(tmp_path, capsys, monkeypatch):
     err = capsys.readouterr().err
     assert "the singular values of w need" in err
     assert err.count("\n") == 1
+
+
+def test_groups_sort_by_what_the_spectrum_says(tmp_path, capsys):
+    rng = np.random.default_rng(2)
+    tensors = {f"layers.{i}.mlp.up_proj.weight": rng.standard_normal((60, 4 + i)).astype(np.float32) for i in range(3)}
+    path = file_of(tmp_path, **tensors, bias=np.ones(3, np.float32))
+    words = (path, "--by", "tensor", "--sort", "stable_rank")
+    (model,) = asked(capsys, *words, "--spectrum", "exact")["models"]
+    assert [group["tensor"] for group in model["groups"]] == [*list(tensors)[::-1], "bias"]
+    assert main(["values", *words]) == 2
+    assert "cannot sort by 'stable_rank' (--spectrum measures it)" in capsys.readouterr().err
+
+
+def test_an_interrupt_does_not_wait_for_lapack(tmp_path):
+    path = file_of(tmp_path, w=np.random.default_rng(0).standard_normal((3600, 3600)).astype(np.float32))
+    command = [sys.executable, "-m", "numel", "values", path, "--spectrum", "exact"]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(2)
+    assert started.poll() is None
+    started.send_signal(signal.SIGINT)
+    before = time.monotonic()
+    _, err = started.communicate(timeout=30)
+    assert time.monotonic() - before < 1.5
+    assert started.returncode == 130
+    assert "Traceback" not in err

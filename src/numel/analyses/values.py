@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..core.tensors import TensorInfo
     from ..statistics import Histogram
     from ..statistics.channels import Channel
-    from .values_spectrum import Spectra
+    from .values_spectrum import Plan, Spectra
 
 TAKES_VALUES = True
 _MOST_CHANNELS = 20
@@ -130,6 +130,9 @@ SORTS: dict[str, Callable[[GroupValues], float | None]] = {
 }
 
 
+SPECTRUM_SORTS = ("spectral_norm", "stable_rank", "effective_rank", "alpha", "beyond_edge")  # with --spectrum
+
+
 def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelValues, ...]:
     """The distributions of each model. Raises UsageError for what cannot be asked, and what a scan raises."""
     _check(options)
@@ -137,6 +140,11 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelVa
         _Told(table, _chosen(table, options.match), open_shard)
         for table, open_shard in zip(models, options.opened, strict=True)
     ]
+    if options.spectrum is not None:
+        from .values_spectrum import plan  # 10 ms, and asked for seldom
+
+        for each in told:
+            each.plan = plan(each.rows, each.tensors, options.spectrum)
     total, n_before, found = sum(each.nbytes for each in told), 0, []
     for each in told:
         found.append(_of_model(each, options, _progress(options.progress, n_before, total)))
@@ -154,6 +162,7 @@ class _Told:
         self.unknown: dict[str, str] = {}
         self.rows: list[Parameter] = []
         self.tensors: list[TensorInfo] = []
+        self.plan: Plan | None = None
         for row in chosen:
             tensor = self.dequantised.tensor(row.tensor)
             if tensor is not None:
@@ -184,19 +193,19 @@ def _of_model(told: _Told, options: Options, hears: Callable[[int], None] | None
     drawing = Drawing(options.sort)
     histograms = _drawn(told.rows, scan(told.tensors, open_shard, reading), drawing)
     names, groups, whole = _values(told, options, histograms, open_shard if options.exact else None)
-    shown = _arranged(groups, options)
     channels = spectra = None
+    of_keys: dict[tuple[Any, ...], dict[str, Any]] = {}
+    if told.plan is not None:
+        from .values_spectrum import measure
+
+        spectra = measure(told.plan, open_shard, options.progress)
+        of_keys = spectra.cells_of(_getters(options.by).values())
+    shown = _arranged(groups, options, of_keys)
     if options.channels:
         found = outliers(told.tensors, open_shard, most=options.top or _MOST_CHANNELS)
         channels = tuple(
             _turned(channel) if told.dequantised.is_turned(channel.tensor) else channel for channel in found
         )
-    if options.spectrum is not None:
-        from . import values_spectrum  # 10 ms, and asked for seldom
-
-        k = values_spectrum.k_of(options.spectrum)
-        spectra = values_spectrum.measure(told.rows, told.tensors, open_shard, k, options.progress)
-        spectra = spectra.grouped(_getters(options.by).values(), (group.keys for group in shown))
     return ModelValues(
         told.table,
         names,
@@ -208,7 +217,7 @@ def _of_model(told: _Told, options: Options, hears: Callable[[int], None] | None
         drawing.result(),
         channels,
         options.exact,
-        spectra,
+        spectra and spectra.grouped(of_keys, (group.keys for group in shown)),
         Counter(told.packed.values()),
     )
 
@@ -242,9 +251,12 @@ def _check(options: Options) -> None:
         if key not in KEYS:
             message = Sentence("cannot group by '{key}'", key=key)
             raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(KEYS)))
-    if options.sort is not None and options.sort not in SORTS:
+    if options.sort in SPECTRUM_SORTS and options.spectrum is None:
         message = Sentence("cannot sort by '{key}'", key=options.sort)
-        raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(SORTS)))
+        raise UsageError(message, hint=Sentence("--spectrum measures it"))
+    if options.sort is not None and options.sort not in (*SORTS, *SPECTRUM_SORTS):
+        message = Sentence("cannot sort by '{key}'", key=options.sort)
+        raise UsageError(message, hint=Sentence("there is {names}", names=", ".join((*SORTS, *SPECTRUM_SORTS))))
     if options.spectrum is not None:
         from .values_spectrum import k_of
 
@@ -342,11 +354,16 @@ def _values(
     return names, found, whole.result((), again)
 
 
-def _arranged(groups: list[GroupValues], options: Options) -> tuple[GroupValues, ...]:
+def _arranged(
+    groups: list[GroupValues], options: Options, spectra: Mapping[tuple[Any, ...], dict[str, Any]]
+) -> tuple[GroupValues, ...]:
     """As `sort` and `top` ask; groups without the statistic last."""
     if options.sort is not None:
-        measure = SORTS[options.sort]
-        groups = sorted(groups, key=lambda group: (value := measure(group)) is None or -value)
+        name = options.sort
+        measure = SORTS.get(name) or (lambda group: spectra.get(group.keys, {}).get(name))
+        known = [(group, measure(group)) for group in groups]
+        last = float("inf")
+        groups = [group for group, _ in sorted(known, key=lambda pair: last if pair[1] is None else -pair[1])]
     return tuple(groups[: options.top])
 
 

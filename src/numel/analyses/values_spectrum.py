@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from math import sqrt
 from statistics import median
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.groups import reading_order
@@ -16,11 +18,12 @@ from ..statistics.matrices import matrices
 from ..statistics.spectrum import TOP_K, NotFiniteError, needed_nbytes, spectrum_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ..core.bytes import ValueFile
     from ..core.parameters import Parameter
     from ..core.tensors import TensorInfo
+    from ..statistics.matrices import Matrix
     from ..statistics.powerlaw import PowerLaw
     from ..statistics.spectrum import Spectrum
 
@@ -62,13 +65,17 @@ class Spectra(NamedTuple):
     needed_nbytes: int
     groups: tuple[dict[str, Any], ...] = ()
 
-    def grouped(self, getters: Iterable[Callable[[Parameter], Any]], groups: Iterable[tuple[Any, ...]]) -> Spectra:
-        """With what the matrices of each of the groups come to, which have these keys."""
+    def cells_of(self, getters: Iterable[Callable[[Parameter], Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+        """What the matrices of each group come to, by its keys."""
         functions = tuple(getters)
         of_keys: dict[tuple[Any, ...], list[MatrixSpectrum]] = {}
         for one in self.matrices:
             of_keys.setdefault(tuple(get(one.row) for get in functions), []).append(one)
-        return self._replace(groups=tuple(cells(of_keys.get(keys, ())) for keys in groups))
+        return {keys: cells(found) for keys, found in of_keys.items()}
+
+    def grouped(self, of_keys: Mapping[tuple[Any, ...], dict[str, Any]], groups: Iterable[tuple[Any, ...]]) -> Spectra:
+        """With the cells of the groups that have these keys."""
+        return self._replace(groups=tuple(of_keys.get(keys) or cells(()) for keys in groups))
 
     def data(self) -> list[dict[str, Any]]:
         """Every matrix for other programs."""
@@ -184,44 +191,70 @@ def k_of(tier: str) -> int | None:
     raise UsageError(message, hint=Sentence("numel values MODEL --spectrum"))
 
 
-def measure(
-    rows: Sequence[Parameter],
-    tensors: Sequence[TensorInfo],
-    open_shard: Callable[[str], ValueFile],
-    k: int | None,
-    hears: Callable[[int, int], None] | None,
-) -> Spectra:
-    """The spectra of all matrices among the rows, in their order; `tensors`: the rows' as they are read.
+class Plan(NamedTuple):
+    """Which matrices are to be measured, and the memory that the largest of them needs."""
+
+    k: int | None
+    wanted: tuple[tuple[Parameter, Matrix], ...]
+    needed_nbytes: int
+
+
+def plan(rows: Iterable[Parameter], tensors: Iterable[TensorInfo], tier: str) -> Plan:
+    """All matrices among the rows, in their order; `tensors`: the rows' as they are read.
 
     Raises UsageError where memory does not suffice.
     """
-    wanted = [
+    k = k_of(tier)
+    wanted = tuple(
         (row, matrix)
         for row, tensor in zip(rows, tensors, strict=True)
         for matrix in matrices(tensor, of_experts=row.component is Component.MOE)
-    ]
-    needed = 0
-    for row, matrix in wanted:
-        needs = needed_nbytes(matrix, exact=k is None)
-        needed = max(needed, needs)
-        if needs > _memory():
-            _refuse(row.tensor.name, needs)
-    total, n_done, n_not_finite = sum(matrix.rows * matrix.columns for _, matrix in wanted), 0, 0
-    found, shard, file = [], None, None
-    for row, matrix in wanted:
+    )
+    needed = [needed_nbytes(matrix, k) for _, matrix in wanted]
+    most = max(needed, default=0)
+    if most > _memory():
+        _refuse(wanted[needed.index(most)][0].tensor.name, most)
+    return Plan(k, wanted, most)
+
+
+def measure(planned: Plan, open_shard: Callable[[str], ValueFile], hears: Callable[[int, int], None] | None) -> Spectra:
+    """The spectra of the matrices. `hears` is told of bytes, as many of them as correspond to the work that is done."""
+    costs = [matrix.rows * matrix.columns * matrix.rank for _, matrix in planned.wanted]
+    nbytes = sum(matrix.tensor.dtype.nbytes(matrix.rows * matrix.columns) or 0 for _, matrix in planned.wanted)
+    found, shard, file, n_not_finite, n_done = [], None, None, 0, 0
+    for (row, matrix), cost in zip(planned.wanted, costs, strict=True):
         if file is None or matrix.tensor.shard != shard:
             shard = matrix.tensor.shard
             file = open_shard(shard or "")
         try:
-            spectrum = spectrum_of(matrix, file, k=k)
+            spectrum = _interruptible(partial(spectrum_of, matrix, file, k=planned.k))
         except NotFiniteError:
             n_not_finite += 1
         else:
             found.append(MatrixSpectrum(row, spectrum, spectrum.power_law()))
-        n_done += matrix.rows * matrix.columns
+        n_done += cost
         if hears is not None:
-            hears(n_done, total)
-    return Spectra(k, tuple(found), n_not_finite, needed)
+            hears(nbytes * n_done // sum(costs), nbytes)
+    return Spectra(planned.k, tuple(found), n_not_finite, planned.needed_nbytes)
+
+
+def _interruptible(call: Callable[[], Spectrum]) -> Spectrum:
+    """What `call` returns, in a thread that Ctrl-C need not wait for: LAPACK works on a large matrix for minutes."""
+    done: list[Spectrum] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(call())
+        except BaseException as error:  # noqa: BLE001 - it is raised below, where someone waits
+            failed.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return done[0]
 
 
 def _memory() -> float:

@@ -34,6 +34,11 @@ class Top(NamedTuple):
     square: float
 
 
+def n_directions(k: int, n_columns: int) -> int:
+    """How many directions the iteration holds at most."""
+    return min((k + _SPARE) * _LOOKS[-1], n_columns)
+
+
 def largest(blocks: Blocks, n_columns: int, k: int, *, seed: int = 0) -> Top:
     """The k largest. `blocks(kind)` gives the matrix in blocks of rows, as float32 or float64, as often as it is asked."""
     rng = np.random.default_rng(seed)

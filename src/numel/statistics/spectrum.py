@@ -92,12 +92,16 @@ class NotFiniteError(Exception):
     """The matrix holds NaN or ±∞, and so has no singular values."""
 
 
-def needed_nbytes(matrix: Matrix, *, exact: bool) -> int:
+def needed_nbytes(matrix: Matrix, k: int | None) -> int:
     """The memory that its spectrum takes at most, beside what the program takes anyway."""
     numel, rank = matrix.rows * matrix.columns, matrix.rank
-    if not exact and not _is_small(matrix, TOP_K):
+    if k is not None and not _is_small(matrix, k):
         kept = 4 * numel if 4 * numel <= _KEPT_NBYTES else 0
-        return kept + 2 * 4 * matrix.columns * 500 + _COPIES * 8 * max(_BLOCK_NUMEL, matrix.columns)
+        return (
+            kept
+            + 3 * 4 * matrix.columns * krylov.n_directions(k, matrix.columns)
+            + _COPIES * 8 * max(_BLOCK_NUMEL, matrix.columns)
+        )
     if numel <= max(_WHOLE_NUMEL, 2 * rank * rank):
         return _COPIES * 8 * numel
     return _COPIES * 8 * (rank + _n_stacked(rank)) * rank
