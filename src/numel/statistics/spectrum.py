@@ -143,7 +143,9 @@ def _by_gram(matrix: Matrix, file: ValueFile) -> Spectrum | None:
 
 
 def _is_small(matrix: Matrix, k: int) -> bool:
-    return matrix.rank <= 2 * k or (matrix.rank <= _SMALL_RANK and matrix.rows * matrix.columns <= _SMALL_NUMEL)
+    if matrix.rank > _SMALL_RANK:
+        return matrix.rank <= 2 * k
+    return matrix.rows * matrix.columns <= _SMALL_NUMEL or max(matrix.rows, matrix.columns) >= _LONG * matrix.rank
 
 
 def _triangle(matrix: Matrix, file: ValueFile) -> NDArray[np.float64]:
