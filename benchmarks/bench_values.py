@@ -5,8 +5,9 @@
 The kernels run on one thread, in turns with a sum over the same bytes (`numpy.add.reduce` of uint64), and the ratios are
 taken pair by pair, of CPU seconds. The files have four tensors of normal values; the peer reads them with safetensors and
 computes mean, standard deviation, least, greatest and five quantiles of each: torch.quantile where it takes the tensor, a
-sort where it is too large for it. numel computes all that it prints. The engines are numel against itself: one thread, two
-threads, two processes, Dask on two workers, each a whole process from its start to its end.
+sort where it is too large for it. numel computes all that it prints. Where weightlens is installed (`pip install weightlens`), it
+is another peer. The engines are numel against itself: one thread, two threads, two processes, Dask on two workers, each a whole
+process from its start to its end.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def _samples(nbytes: int) -> list[tuple[str, str, object]]:
 
 
 def _files(mib: int, runs: int) -> None:
-    numel = measure.installed(sys.executable)
+    numel, lens = measure.installed(sys.executable), Path(sys.executable).with_name("lens")
     with tempfile.TemporaryDirectory() as folder:
         for dtype in ("BF16", "F32"):
             path = str(Path(folder) / f"{dtype}.safetensors")
@@ -146,11 +147,16 @@ def _files(mib: int, runs: int) -> None:
             measure.run([sys.executable, __file__, "--mib", str(mib), "--write", dtype, path])
             commands = {
                 "`numel values`": [*numel, "values", path, "--json", "--threads", "1"],
+                **({"weightlens": [str(lens), "analyze", path]} if lens.exists() else {}),
                 "torch: mean, std, min, max, 5 quantiles": [sys.executable, "-c", TORCH, path],
             }
             measured = measure.alternate(commands, n_runs=runs, env=measure.as_installed(folder))
             print(f"\n{dtype}, {mib} MiB in four tensors, one thread\n")
             print(measure.table(list(measured.values()), list(measured.values())[-1]))
+            if "weightlens" in measured:
+                ours, theirs = measured["`numel values`"], measured["weightlens"]
+                cpu, memory = ours.cpu_ratio(theirs).median, ours.peak_ratio(theirs).median
+                print(f"\nweightlens ÷ numel: {cpu:.1f} in CPU, {memory:.1f} in memory")
 
 
 def _engines(mib: int, runs: int) -> None:

@@ -103,10 +103,7 @@ def open_values(name: str, source: Source) -> Callable[[str], ValueFile]:
     if source.format == "numel":
         message = Sentence("{model}: histograms alone, and the question needs the weights", model=visible(name, 100))
         raise MissingValuesError(message, hint=Sentence("give the safetensors file or the folder that holds them"))
-    if source.format == "gguf":
-        message = Sentence("{model}: the values of a GGUF file are not read", model=visible(name, 100))
-        raise UnsupportedError(message, hint=Sentence("give the safetensors file or the folder that it was made from"))
-    if source.format != "safetensors" or source.kind not in ("file", "folder"):
+    if source.format not in ("safetensors", "gguf") or source.kind not in ("file", "folder"):
         message = Sentence(
             "{model}: the question needs the weights, and only their shapes are known", model=visible(name, 100)
         )
@@ -143,6 +140,20 @@ def _place(location: str, *, is_absolute: bool = False) -> LocalModel | RemoteMo
 
     found = find(os.path.expanduser(location))
     return found._replace(root=os.path.abspath(found.root)) if is_absolute else found
+
+
+def open_live(live: object) -> Callable[[str], ValueFile]:
+    """The same for a module or a state dict in memory."""
+    from .sources.live import opener
+
+    return opener(live)
+
+
+def is_live(source: object) -> bool:
+    """Whether `source` is a module or a state dict, whose values are at hand."""
+    if hasattr(source, "model_type") and hasattr(source, "to_dict"):
+        return False
+    return hasattr(source, "named_parameters") or (isinstance(source, dict) and _holds_tensors(source))
 
 
 def _is_path(text: str) -> bool:

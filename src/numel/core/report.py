@@ -91,6 +91,7 @@ class ChartKind(StrEnum):
     LINES = "lines"  # series against x (logarithmic), labelled at their ends
     DISTRIBUTION = "distribution"  # densities against x in units of σ
     RANGE = "range"  # least, quarter, median, three quarters and greatest (the series) of each category
+    RANKS = "ranks"  # sizes against their rank, both logarithmic, measured by what stands at 1
     MAP = "map"  # a colour for each series (a row) and category (a column)
 
 

@@ -107,6 +107,11 @@ def scan(
                 yield task.tally.tensor, task.tally.histogram()
 
 
+def n_processors() -> int:
+    """How many threads there are without being told."""
+    return min(len(os.sched_getaffinity(0)), MAX_THREADS)
+
+
 def unread(tensors: Iterable[TensorInfo]) -> list[TensorInfo]:
     """Those whose dtype is not counted (packed formats)."""
     return [tensor for tensor in tensors if not is_counted(tensor.dtype)]
@@ -199,7 +204,7 @@ def _pool(reading: Reading, wanted: list[TensorInfo], open_shard: Opener, first:
         return reading.pool(open_shard)
     if first.fileno() is None:
         return _Threads(reading.threads or _FAR_THREADS, waits=False)
-    n_threads = reading.threads or min(len(os.sched_getaffinity(0)), MAX_THREADS)
+    n_threads = reading.threads or n_processors()
     is_much = sum(nbytes_of(tensor) for tensor in wanted) >= _FEW_NBYTES
     return _Threads(n_threads) if is_much and n_threads > 1 else _InTurn()
 
