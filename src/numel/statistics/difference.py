@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 OUTLIER_SIGMAS = 6
 _FEW_NBYTES = 16 << 20  # not worth a second thread
 _MAX_SHOWN = 120
+_ROW = 512
 _NARROWER = {"F64": ("F32", "F16", "BF16"), "F32": ("F16", "BF16")}  # dtype → those that it may have been rounded to
 
 
@@ -246,32 +247,46 @@ class Files:
 
 def _difference(x: NDArray[np.float64], y: NDArray[np.float64], pair: Pair) -> Difference:
     """One block: what is not finite is set aside, and the rest compared."""
-    numel, n_aside, n_new = len(x), 0, 0
-    finite = np.isfinite(x) if x is y else np.isfinite(x) & np.isfinite(y)
-    if not finite.all():
-        n_aside = numel - int(np.count_nonzero(finite))
-        n_new = int(np.count_nonzero(~finite & np.isfinite(x)))
-        x, y = (x[finite],) * 2 if x is y else (x[finite], y[finite])
-    if not len(x):
-        return Difference(numel, n_aside, n_new)
-    with np.errstate(over="ignore"):  # squares of float64: who asks for the norm is told None
-        base2 = float(np.add.reduce(x * x))
-        rest = (float(np.add.reduce(x)), 0.0, float(y.min()), float(y.max()))
+    with np.errstate(over="ignore", invalid="ignore"):  # squares of float64: who asks for the norm is told None
+        numel, n_aside, n_new = len(x), 0, 0
+        base2 = _squares(x)
+        other2 = base2 if x is y else _squares(y)
+        if not isfinite(base2 + other2):  # a NaN or an infinity, or else numbers beyond 10¹⁵⁰
+            finite = np.isfinite(x) & np.isfinite(y)
+            n_aside = numel - int(np.count_nonzero(finite))
+            n_new = int(np.count_nonzero(~finite & np.isfinite(x)))
+            x, y = (x[finite],) * 2 if x is y else (x[finite], y[finite])
+            base2, other2 = _squares(x), _squares(y)
+        if not len(x):
+            return Difference(numel, n_aside, n_new)
+        found = Difference(
+            numel, n_aside, n_new, base2=base2, other2=other2, base1=float(np.add.reduce(x)),
+            least=float(y.min()), greatest=float(y.max()),
+        )  # fmt: skip
         if x is y:
-            return Difference(numel, n_aside, n_new, 0, 0, 0.0, base2, base2, *rest)
+            return found
         change = y - x
-        n_changed = int(np.count_nonzero(change))
-        other2, change2 = float(np.add.reduce(y * y)), float(np.add.reduce(change * change))
-        n_beyond = _n_beyond_rounding(x, y, pair) if n_changed else 0
-        largest = float(np.abs(change).max())
-        return Difference(
-            numel, n_aside, n_new, n_changed, n_beyond, change2, base2, other2, rest[0], largest, *rest[2:]
+        n_changed = int(np.count_nonzero(change != 0))
+        return found._replace(
+            n_changed=n_changed,
+            n_beyond_rounding=_n_beyond_rounding(x, y, pair) if n_changed else 0,
+            change2=_squares(change),
+            largest=max(float(change.max()), -float(change.min())),
         )
+
+
+def _squares(values: NDArray[np.float64]) -> float:
+    """Σx² in rows of 512, and the rows pairwise: as good as pairwise throughout, three times as fast, the same everywhere."""
+    n = len(values) // _ROW * _ROW
+    rows = values[:n].reshape(-1, _ROW)
+    return float(np.add.reduce(np.einsum("ij,ij->i", rows, rows)) + np.add.reduce(np.square(values[n:])))
 
 
 def _n_beyond_rounding(x: NDArray[np.float64], y: NDArray[np.float64], pair: Pair) -> int:
     """How many elements are not what the wider side becomes in the dtype of the narrower."""
     base, other = pair.base.dtype.name, pair.other.dtype.name
+    if base == other:
+        return int(np.count_nonzero(x != y))
     if other in _NARROWER.get(base, ()):
         return int(np.count_nonzero(rounded(x, other) != y))
     if base in _NARROWER.get(other, ()):
