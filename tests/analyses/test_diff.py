@@ -265,3 +265,15 @@ def test_the_help_names_what_it_can_sort_by(capsys):
         main(["diff", "--help", "--lang", "en"])
     text = " ".join(capsys.readouterr().out.split())
     assert f"the largest first: {', '.join(list(SORTS)[:-1])} or {list(SORTS)[-1]}" in text
+
+
+def test_a_matrix_too_large_for_its_singular_values_is_one_line(tmp_path, capsys, monkeypatch):
+    def too_large(*_, **__):
+        raise MemoryError
+
+    words = [saved(tmp_path / "a", w=random(1, 9, 9)), saved(tmp_path / "b", w=random(2, 9, 9))]
+    monkeypatch.setattr(np.linalg, "svd", too_large)
+    assert main(["diff", *words, "--rank"]) == 4
+    assert capsys.readouterr().err == (
+        "numel: the singular values of w cannot be found: not enough memory (choose other tensors with --match)\n"
+    )

@@ -9,9 +9,13 @@ analysis of random matrices", 2010, arXiv:1011.3027, theorem 5.31). So a merged 
 from __future__ import annotations
 
 from math import sqrt
+from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from ..core.visible import visible
+from ..errors import Sentence, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 _ROUNDOFF = {"F64": 2.0**-53, "F32": 2.0**-24, "F16": 2.0**-11, "BF16": 2.0**-8, "F8_E4M3": 2.0**-4, "F8_E5M2": 2.0**-3}
 _LEAST = 2.0**-53
+_MAX_SHOWN = 120
 
 
 class Rank(NamedTuple):
@@ -40,7 +45,12 @@ def rank_of_change(pair: Pair, difference: Difference, files: Files) -> Rank:
     width; wide ones are held whole.
     """
     height, width = pair.base.shape
-    values = np.linalg.svd(_reduced(pair, files), compute_uv=False)
+    try:
+        values = _singular_values(_reduced(pair, files))
+    except (MemoryError, np.linalg.LinAlgError) as error:
+        name = visible(pair.base.name, _MAX_SHOWN)
+        message = Sentence("the singular values of {name} cannot be found: {why}", name=name, why=_why(error))
+        raise UnsupportedError(message, hint=Sentence("choose other tensors with --match")) from error
     largest = float(values[0])
     u = max(_ROUNDOFF.get(tensor.dtype.name, _LEAST) for tensor in pair)
     norm = sqrt(max(difference.base2, difference.other2))
@@ -48,6 +58,29 @@ def rank_of_change(pair: Pair, difference: Difference, files: Files) -> Rank:
     tolerance = max(rounding, max(height, width) * 2.0**-52 * largest)
     stable = difference.change2 / largest**2 if largest else None
     return Rank(int(np.count_nonzero(values > tolerance)), stable, largest, tolerance)
+
+
+def _why(error: Exception) -> str:
+    return Sentence("not enough memory") if isinstance(error, MemoryError) else str(error)
+
+
+def _singular_values(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """In descending order. In a thread that nobody waits for: LAPACK takes half a minute for 4096 × 4096 and hears no Ctrl-C."""
+    found: list[NDArray[np.float64]] = []
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            found.append(np.linalg.svd(matrix, compute_uv=False))
+        except (np.linalg.LinAlgError, MemoryError) as error:
+            failed.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return found[0]
 
 
 def _reduced(pair: Pair, files: Files) -> NDArray[np.float64]:
