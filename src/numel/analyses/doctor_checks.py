@@ -120,7 +120,7 @@ def _not_finite(row: Parameter, histogram: Histogram) -> Iterator[Finding]:
 def _lines(facts: Facts, histogram: Histogram, setting: Setting) -> Iterator[Finding]:
     """Matrices, rows and columns that hold one value."""
     row = facts.row
-    name, is_table = row.tensor.name, row.component is Component.EMBEDDING
+    name, is_table = row.tensor.name, row.component is Component.EMBEDDING or row.part == "lm_head"
     if facts.is_constant and len(row.tensor.shape) > 1 and row.tensor.numel > 1:
         value = Value(histogram.least, Unit.REAL)
         what, advice = Text("every value is the same"), Text("nothing was loaded here, or the part does nothing")

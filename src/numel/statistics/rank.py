@@ -8,9 +8,9 @@ analysis of random matrices", 2010, arXiv:1011.3027, theorem 5.31). So a merged 
 
 from __future__ import annotations
 
-from math import sqrt
+from math import isfinite, sqrt
 from threading import Thread
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def rank_of_change(pair: Pair, difference: Difference, files: Files) -> Rank:
     norm = sqrt(max(difference.base2, difference.other2))
     rounding = u * norm * (1 / sqrt(height) + 1 / sqrt(width))
     tolerance = max(rounding, max(height, width) * 2.0**-52 * largest)
-    stable = difference.change2 / largest**2 if largest else None
+    stable = difference.change2 / largest**2 if largest and isfinite(difference.change2) else None
     return Rank(int(np.count_nonzero(values > tolerance)), stable, largest, tolerance)
 
 
@@ -64,9 +64,9 @@ def _why(error: Exception) -> str:
     return Sentence("not enough memory") if isinstance(error, MemoryError) else str(error)
 
 
-def _singular_values(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def _singular_values(matrix: NDArray[np.float64]) -> NDArray[Any]:
     """In descending order. In a thread that nobody waits for: LAPACK takes half a minute for 4096 × 4096 and hears no Ctrl-C."""
-    found: list[NDArray[np.float64]] = []
+    found: list[NDArray[Any]] = []
     failed: list[Exception] = []
 
     def run() -> None:
