@@ -126,9 +126,9 @@ PLANTED = {
     "BF16 in F32": (
         "h.0.mlp.c_fc.weight",
         lambda w: w.copy_(w.bfloat16()),
-        [("note", "narrow", 4 * 128 * 512)],
+        [("note", "narrow", 128 * 512)],
     ),
-    "F16 in F32": ("h.0.mlp.c_fc.weight", lambda w: w.copy_(w.half()), [("note", "narrow", 4 * 128 * 512)]),
+    "F16 in F32": ("h.0.mlp.c_fc.weight", lambda w: w.copy_(w.half()), [("note", "narrow", 128 * 512)]),
 }
 
 
@@ -170,11 +170,11 @@ def test_an_outlier_that_breaks_int8_is_found_with_what_finer_scales_keep(traine
 def test_a_copied_layer_is_found_and_a_tied_head_is_told_from_it(trained, write, capsys):
     layer = trained[0]["transformer.h.0.mlp.c_fc.weight"]
     (copy,) = findings(capsys, write(h__2__mlp__c_fc__weight=layer))
-    assert told([copy]) == [("warning", "duplicate", "transformer.h.2.mlp.c_fc.weight", layer.numel() * 4)]
+    assert told([copy]) == [("warning", "duplicate", "transformer.h.2.mlp.c_fc.weight", layer.numel())]
     assert copy["other"] == "transformer.h.0.mlp.c_fc.weight"
     table = trained[0]["transformer.wte.weight"]
     (head,) = findings(capsys, write(lm_head__weight=table))
-    assert told([head]) == [("note", "tied_twice", "lm_head.weight", table.numel() * 4)]
+    assert told([head]) == [("note", "tied_twice", "lm_head.weight", table.numel())]
 
 
 def test_the_same_values_in_another_order_are_no_copy(trained, write, capsys):

@@ -186,7 +186,7 @@ def _int8(facts: Facts, histogram: Histogram, setting: Setting) -> Iterator[Find
         return
     by_row, by_column = sqnr_by_line(tensor, setting.opened(tensor.shard or ""))
     values = {"rows": Value(by_row, Unit.REAL), "columns": Value(by_column, Unit.REAL)}
-    what = Text("dB are left by int8 with one scale; {rows} dB with one per row, {columns} dB per column", values)
+    what = Text("dB are left by int8; with a scale per row {rows}, per column {columns}", values)
     advice = Text("leave it in 16 bits, or take its outliers apart")
     if (by_row or 0.0) >= min(_GOOD_SQNR, max(by_column or 0.0, LEAST_SQNR)):
         advice = Text("quantise it by row")

@@ -134,7 +134,7 @@ def _copy(row: Parameter, first: Parameter) -> Finding:
     """A tensor that holds what another holds; a tied matrix is stored twice on purpose or by habit."""
     values = {"other": Value(first.tensor.name, Unit.NAME)}
     details = {"other": first.tensor.name, "nbytes": row.tensor.nbytes}
-    number = Value(row.tensor.nbytes, Unit.NBYTES)
+    number = Value(row.tensor.numel, Unit.COUNT)
     if _is_copy(row) and (_is_copy(first) or first.component is Component.EMBEDDING):
         what, advice = (
             Text("a tied matrix, stored again: the same as {other}", values),
@@ -177,4 +177,4 @@ def _narrow(facts: Sequence[Facts]) -> Iterator[Finding]:
         for tensor in narrow:
             what = Text("F32 that holds only values of {dtype}", values)
             details = {"dtype": dtype, "nbytes_saved": (tensor.nbytes or 0) // 2}
-            yield Finding("note", "narrow", tensor.name, what, Value(tensor.nbytes, Unit.NBYTES), advice, details)
+            yield Finding("note", "narrow", tensor.name, what, Value(tensor.numel, Unit.COUNT), advice, details)

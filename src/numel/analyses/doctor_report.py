@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .doctor_checks import Finding
 
 _COLUMNS = (
-    Column("severity", Text("severity"), Unit.WORD),
     Column("tensor", Text("tensor"), Unit.NAME),
+    Column("severity", Text("severity"), Unit.WORD),
     Column("number", Text("how much"), Unit.REAL),
     Column("what", Text("what"), Unit.WORD),
     Column("advice", Text("what to do"), Unit.WORD),
@@ -75,7 +75,7 @@ def _found(model: Examination) -> Iterator[Block]:
 
 def _row(finding: Finding) -> tuple[Any, ...]:
     tensor = Text("the model") if finding.tensor is None else finding.tensor
-    return _SEVERITIES[finding.severity], tensor, finding.number, finding.what, finding.advice
+    return tensor, _SEVERITIES[finding.severity], finding.number, finding.what, finding.advice
 
 
 def _data(model: Examination) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _records(result: tuple[Examination, ...]) -> Table:
     """The long form for CSV: one row per model and finding."""
     columns = (Column("model", Text("model"), Unit.NAME), Column("kind", Text("kind"), Unit.NAME), *_COLUMNS)
     rows = tuple(
-        (model.table.name, finding.kind, finding.severity, finding.tensor, *_row(finding)[2:])
+        (model.table.name, finding.kind, finding.tensor, finding.severity, *_row(finding)[2:])
         for model in result
         for finding in model.findings
     )
