@@ -113,6 +113,12 @@ def test_a_fine_tuned_copy_changed_where_it_was_trained(gpt2s, capsys):
     )
 
 
+def test_the_library_compares_as_the_command_does(gpt2s, capsys):
+    words = [str(gpt2s[0] / "base"), str(gpt2s[0] / "tuned")]
+    asked = numel.compare(*words).report("diff").data["total"]
+    assert asked == diff(capsys, *words)["total"]
+
+
 def test_layers_parts_and_csv(gpt2s, capsys):
     words = [str(gpt2s[0] / "base"), str(gpt2s[0] / "tuned")]
     layers = diff(capsys, *words, "--by", "layer")["groups"]

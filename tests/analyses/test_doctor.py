@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import numel
 from numel.cli import main
+from numel.errors import MissingValuesError
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -105,6 +107,7 @@ PLANTED = {
     ),
     "an empty entry": ("wte.weight", lambda w: put(w, 0, 0.0), [("note", "dead_rows", 1)]),
     "three dead γ": ("h.1.ln_2.weight", lambda w: put(w, [0, 9, 127], 1e-9), [("warning", "dead_gamma", 3)]),
+    "a norm of zeros": ("h.1.ln_1.weight", lambda w: w.zero_(), [("warning", "dead_gamma", 128)]),
     "a matrix of zeros": ("h.1.attn.c_proj.weight", lambda w: w.zero_(), [("warning", "constant", 0.0)]),
     "an untouched matrix": (
         "h.1.attn.c_attn.weight",
@@ -137,6 +140,14 @@ def test_a_planted_fault_is_found_and_nothing_else(fault, trained, write, capsys
     name, change, expected = PLANTED[fault]
     found = findings(capsys, write(**planted(trained, name, change)))
     assert told(found) == [(severity, kind, f"transformer.{name}", n) for severity, kind, n in expected]
+
+
+def test_the_library_says_what_the_command_does_and_needs_a_file(trained, write):
+    folder = write(**planted(trained, *PLANTED["a dead row"][:2]))
+    (model,) = numel.inspect(folder).report("doctor").data["models"]
+    assert [finding["kind"] for finding in model["findings"]] == ["dead_rows"]
+    with pytest.raises(MissingValuesError):
+        numel.inspect(trained[0]).report("doctor")
 
 
 def test_where_a_fault_lies_is_said(trained, write, capsys):

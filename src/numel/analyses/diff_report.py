@@ -66,7 +66,7 @@ def report(result: Diff) -> Report:
         blocks,
         _data(result),
         _assumptions(result),
-        (*describe.warnings([result.base, result.other]), *_warnings(result)),
+        (*_warnings_of_both(result), *_warnings(result)),
         _records(result),
     )
 
@@ -285,6 +285,12 @@ def _assumptions(result: Diff) -> tuple[Text, ...]:
         values = {"prefix": Value(pairing.prefix, Unit.NAME), "model": Value(side.name, Unit.NAME)}
         said.append(Text("the names of {model} begin with {prefix}, those of the other do not: it is left out", values))
     return tuple(said)
+
+
+def _warnings_of_both(result: Diff) -> tuple[Text, ...]:
+    """What is odd about the two sources, once where it is the same and they have the same name."""
+    first, second = describe.warnings([result.base]), describe.warnings([result.other])
+    return (*first, *(text for text in second if text not in first))
 
 
 def _warnings(result: Diff) -> Iterator[Text]:

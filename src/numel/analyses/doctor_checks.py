@@ -158,10 +158,15 @@ def _listed(numbers: tuple[int, ...]) -> str:
     return ", ".join(map(str, numbers[:_SHOWN])) + (", …" if len(numbers) > _SHOWN else "")
 
 
+def is_gamma(row: Parameter) -> bool:
+    """Whether it is the scale of a norm."""
+    return row.component is Component.NORM and row.role == "weight"
+
+
 def _dead_gamma(facts: Facts, setting: Setting) -> Iterator[Finding]:
     """Scales of norms that switch their channel off; where γ − 1 is stored, −1 is dead and 0 is not."""
     row = facts.row
-    if row.component is not Component.NORM or row.role != "weight" or facts.is_constant:
+    if not is_gamma(row):
         return
     tensor = row.tensor
     file = setting.opened(tensor.shard or "")

@@ -10,7 +10,7 @@ from ..core.groups import template_of
 from ..core.parameters import Component
 from ..core.report import Text, Unit, Value
 from ..statistics.initial import Start
-from .doctor_checks import Finding
+from .doctor_checks import Finding, is_gamma
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,12 +56,13 @@ def starts_of(table: ParameterTable) -> Callable[[Parameter], tuple[Start, ...]]
 
 def between(table: ParameterTable, facts: Sequence[Facts], setting: Setting) -> Iterator[Finding]:
     """What looks wrong in tensors beside each other."""
-    yield from _untouched([each for each in facts if each.row.excluded is None and each.row.tensor.numel > 1])
+    counted = [each for each in facts if each.row.excluded is None and each.row.tensor.numel > 1]
+    yield from _untouched(counted, setting)
     yield from _twice(table, facts, setting.opened)
     yield from _narrow(facts)
 
 
-def _untouched(facts: list[Facts]) -> Iterator[Finding]:
+def _untouched(facts: list[Facts], setting: Setting) -> Iterator[Finding]:
     """Tensors that look initial while half of their siblings or more have certainly moved.
 
     Siblings are the tensors of the same template; of one that has none, all of the model of its kind.
@@ -83,6 +84,8 @@ def _untouched(facts: list[Facts]) -> Iterator[Finding]:
         of_template = moved[_template(each)]
         siblings = of_template if len(of_template) > 1 else moved[_kind(each)]
         is_told = each.is_constant and len(each.row.tensor.shape) > 1  # as a constant matrix
+        if like.start == Start("zeros") and is_gamma(each.row) and not setting.is_about_one:
+            is_told = True  # as dead γ
         if like.start is not None and like.is_initial and 2 * sum(siblings) >= len(siblings) and not is_told:
             yield _still_initial(each.row, like.start, sum(siblings), len(siblings))
 
