@@ -2,6 +2,7 @@
 
 import csv
 import json
+from fractions import Fraction
 from io import StringIO
 
 import numpy as np
@@ -165,6 +166,25 @@ def test_threads_and_pieces_change_no_bit(tmp_path):
     opened = tuple(open_values(table.name, table.source) for table in tables)
     ways = [{"threads": 1}, {"threads": 2}, {"threads": 1, "piece_nbytes": 1 << 20}, {"threads": 3, "piece_nbytes": 1}]
     assert len({found for way in ways for _, found in differences([pair], opened, **way)}) == 1
+
+
+@pytest.mark.parametrize(("middle", "step"), [(0.0, 1e-2), (1.0, 1e-6), (1000.0, 1e-4)])
+def test_the_sums_are_those_of_exact_arithmetic(middle, step, tmp_path, capsys):
+    """Fractions know no rounding; 1 − cos by ⟨x, y⟩ would have none of its digits left in the last two."""
+    base = middle + random(1, 40, 25, dtype=np.float64)
+    other = base + random(2, 40, 25, dtype=np.float64) * step
+    (found,) = diff(capsys, saved(tmp_path / "a", w=base), saved(tmp_path / "b", w=other))["tensors"]
+    x, y = ([Fraction(value) for value in values.ravel().tolist()] for values in (base, other))
+    change2, base2, other2 = (
+        sum((b - a) ** 2 for a, b in zip(x, y, strict=True)),
+        sum(a * a for a in x),
+        sum(b * b for b in y),
+    )
+    assert found["change_l2"] == pytest.approx(float(change2) ** 0.5, rel=1e-15)
+    assert found["relative"] == pytest.approx(float(change2 / base2) ** 0.5, rel=1e-15)
+    inner = sum(a * b for a, b in zip(x, y, strict=True))
+    sine2 = float((base2 * other2 - inner * inner) / (base2 * other2))  # sin² = 1 − cos²
+    assert found["angle"] == pytest.approx(np.arcsin(sine2**0.5), rel=1e-5 if middle == 1000 else 1e-11)
 
 
 def test_dtypes_compare_by_value_and_rounding_is_told_apart(tmp_path, capsys):

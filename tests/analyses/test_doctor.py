@@ -223,6 +223,19 @@ def test_gammas_that_are_stored_less_one_are_dead_at_minus_one(tmp_path, capsys)
     assert [f["numbers"] for f in findings(capsys, str(tmp_path / "model.safetensors"))] == [[4]]
 
 
+def test_every_architecture_whose_norms_add_one_is_known():
+    """As transformers writes it: `1.0 + self.weight` or `self.weight + 1.0`."""
+    from numel.analyses.doctor_report import _ABOUT_ONE
+
+    models = Path(transformers.__file__).parent / "models"
+    adds = re.compile(r"1(?:\.0)? \+ self\.weight|self\.weight \+ 1")
+    found = [path.parent for path in models.glob("*/modeling_*.py") if adds.search(path.read_text(encoding="utf-8"))]
+    assert len(found) > 10
+    for folder in found:
+        text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("configuration_*.py"))
+        assert set(re.findall(r'model_type = "(\w+)"', text)) & set(_ABOUT_ONE), folder.name
+
+
 def test_strict_fails_on_errors_and_warnings_but_not_on_notes(trained, write, capsys):
     note = write(**planted(trained, *PLANTED["an empty entry"][:2]))
     assert main(["doctor", note, "--strict"]) == 0

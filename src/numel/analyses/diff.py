@@ -83,7 +83,7 @@ SORTS: dict[str, Callable[[GroupChange], float | None]] = {
     "largest": lambda group: group.difference.largest,
     "changed": lambda group: group.difference.n_changed,
     "outliers": lambda group: group.difference.n_new_outliers,
-    "angle": lambda group: None if (cosine := group.difference.cosine) is None else -cosine,
+    "angle": lambda group: group.difference.angle,
     "numel": lambda group: group.difference.numel,
 }
 

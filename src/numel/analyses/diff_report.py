@@ -230,7 +230,7 @@ def _group_data(group: GroupChange) -> dict[str, Any]:
 def _stats(d: Difference) -> dict[str, Any]:
     return {
         "numel": d.numel, "n_changed": d.n_changed, "not_finite": d.n_not_finite, "new_not_finite": d.n_new_not_finite,
-        "change_l2": d.change, "relative": d.relative, "cosine": d.cosine, "largest": d.largest,
+        "change_l2": d.change, "relative": d.relative, "cosine": d.cosine, "angle": d.angle, "largest": d.largest,
         "new_outliers": d.n_new_outliers,
     }  # fmt: skip
 

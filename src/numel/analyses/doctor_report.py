@@ -27,8 +27,11 @@ _SEVERITIES = {"error": Text("error"), "warning": Text("warning"), "note": Text(
 _MOST_ROWS = 100  # --json and --csv have all
 # The architectures whose norms multiply by 1 + weight: `(1.0 + self.weight)` in transformers 5.23, models/*/modeling_*.py.
 _ABOUT_ONE = (
-    "gemma", "gemma2", "gemma3", "gemma3_text", "minimax_m3_vl", "nemotron", "paligemma", "qwen3_5", "qwen3_5_moe",
-    "qwen3_next", "recurrent_gemma", "step3p7", "t5gemma", "t5gemma2", "vaultgemma", "videoprism",
+    "gemma", "gemma2", "gemma3", "gemma3_text", "minimax_m3_vl", "minimax_m3_vl_text", "muse_glimmer",
+    "muse_glimmer_text", "muse_spark", "muse_spark_text", "nemotron", "paligemma", "qwen3_5", "qwen3_5_moe",
+    "qwen3_5_moe_text", "qwen3_5_text", "qwen3_next", "qwen4_exp", "qwen4_exp_text", "recurrent_gemma", "step3p5",
+    "step3p7", "t5gemma", "t5gemma2", "t5gemma2_decoder", "t5gemma2_encoder", "t5gemma2_text", "t5_gemma_module",
+    "vaultgemma", "videoprism", "videoprism_text_model", "videoprism_vision_model",
 )  # fmt: skip
 
 

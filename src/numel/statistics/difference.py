@@ -8,7 +8,7 @@ depends neither on the number of threads nor on where the pieces are cut.
 from __future__ import annotations
 
 import os
-from math import fsum, inf, isfinite, sqrt
+from math import asin, fsum, inf, isfinite, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -95,12 +95,24 @@ class Difference(NamedTuple):
 
     @property
     def cosine(self) -> float | None:
-        """⟨x, y⟩ / (‖x‖ ‖y‖) = 1 − (‖y − x‖² − (‖y‖ − ‖x‖)²) / (2 ‖x‖ ‖y‖): no digits lost where x and y are close."""
+        """⟨x, y⟩ / (‖x‖ ‖y‖); None where one of them is zero."""
+        away = self._away
+        return None if away is None else 1.0 - away
+
+    @property
+    def angle(self) -> float | None:
+        """The angle between x and y in radians, which tells what a cosine of 1.0000 does not."""
+        away = self._away
+        return None if away is None else 2 * asin(sqrt(away / 2))
+
+    @property
+    def _away(self) -> float | None:
+        """1 − cos = (‖y − x‖² − (‖y‖ − ‖x‖)²) / (2 ‖x‖ ‖y‖), 0..2: no digits lost where x and y are close."""
         if not (self.base2 and self.other2 and isfinite(self.base2) and isfinite(self.other2)):
             return None
         base, other = sqrt(self.base2), sqrt(self.other2)
         away = (self.change2 - (other - base) ** 2) / (2 * base * other)
-        return max(-1.0, 1.0 - max(away, 0.0)) if isfinite(away) else None
+        return min(max(away, 0.0), 2.0) if isfinite(away) else None
 
 
 def total(differences: Sequence[Difference]) -> Difference:
