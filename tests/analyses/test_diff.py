@@ -206,6 +206,9 @@ def test_float16_and_float64_round_as_torch_rounds():
 
     values = np.concatenate([random(8, 5000, dtype=np.float64) * 10.0**e for e in (-40, -8, -5, 0, 4, 36)])
     values = values.astype(np.float32).astype(np.float64)
+    ties = [(1 + k / 512 + 1 / 512) * 2.0**e for k in range(8) for e in (-14, 0)]  # half way between two of BF16
+    ties += [1 + k / 2048 for k in range(8)]  # and of F16
+    values = np.concatenate([values, ties, np.negative(ties)])
     for name, dtype in (("F16", torch.float16), ("BF16", torch.bfloat16), ("F32", torch.float32)):
         assert np.array_equal(rounded(values, name), torch.from_numpy(values).float().to(dtype).double().numpy())
 

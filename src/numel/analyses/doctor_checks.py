@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEAD_GAMMA = 1e-6  # of the median |γ|: what is below has no effect in any 16-bit type
 LEAST_SQNR = 20.0  # dB: a hundredth of the energy of the weights becomes noise
 _GOOD_SQNR = 30.0  # dB
-_LEAST_DISTINCT = 8  # values: fewer look like any type, and like each other
+_LEAST_DISTINCT = 8  # values: tensors with fewer may be alike by chance
 _LEAST_INT8 = 1024  # elements: smaller matrices stay as they are
 _FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 _SHOWN = 6  # numbers of rows, columns or channels in a sentence; --json has all
@@ -68,7 +68,7 @@ def facts_of(row: Parameter, histogram: Histogram, setting: Setting) -> Facts:
     like = None
     if row.tensor.dtype.name in _FLOATS and row.excluded is None:
         like = likeness(histogram, setting.starts(row))
-    return Facts(row, like, digest, narrower(row, histogram) if tells else None, is_constant)
+    return Facts(row, like, digest, None if is_constant else narrower(row, histogram), is_constant)
 
 
 def narrower(row: Parameter, histogram: Histogram) -> str | None:
