@@ -93,6 +93,8 @@ def test_a_fine_tuned_copy_changed_where_it_was_trained(gpt2s, capsys):
     found = diff(capsys, str(folder / "base"), str(folder / "tuned"))
     tensors = {tensor["tensor"]: tensor for tensor in found["tensors"]}
     assert {name for name, tensor in tensors.items() if tensor["unchanged"]} == set(frozen)
+    assert main(["diff", str(folder / "base"), str(folder / "tuned")]) == 0
+    assert f"unchanged, 2: {frozen[1]}, {frozen[0]}\n" in capsys.readouterr().out  # as they lie in the file
     for name, tensor in tensors.items():
         x, y = before[name].astype(np.float64).ravel(), after[name].astype(np.float64).ravel()
         assert tensor["n_changed"] == (x != y).sum()

@@ -41,6 +41,7 @@ _UNPAIRED = (
     Column("base_shape", Text("shape in the base"), Unit.NAME),
     Column("other_shape", Text("shape in the other"), Unit.NAME),
 )
+_MOST_NAMES = 4
 _MOST_ROWS = 20  # of what has no counterpart, and of ranks; --json has all
 
 
@@ -59,7 +60,7 @@ def report(result: Diff) -> Report:
     if len(result.groups) < result.n_groups:
         values = {"shown": Value(len(result.groups), Unit.COUNT), "all": Value(result.n_groups, Unit.COUNT)}
         blocks += (Note(Text("{shown} of {all} groups are shown; the last line is of all", values)),)
-    blocks += (*_ranks(result), *_unpaired(result), *_map(result))
+    blocks += (*_unchanged(result), *_ranks(result), *_unpaired(result), *_map(result))
     return Report(
         "diff",
         Text("What changed from {base} to {other}", names),
@@ -106,6 +107,15 @@ def _table(result: Diff) -> Table:
     blank = (Value("", Unit.NAME),) * (len(names) - 1)
     last = (Text("total"), *blank, *(cell_of(result.whole, column.key) for column in columns))
     return Table(Text(""), (*key_columns(names), *columns), rows, last, key="changes")
+
+
+def _unchanged(result: Diff) -> Iterator[Note]:
+    """The first tensors that nobody touched, where others were."""
+    names = [tensor.row.tensor.name for tensor in result.tensors if tensor.difference.is_unchanged]
+    if names and len(names) < len(result.tensors):
+        more = ", …" if len(names) > _MOST_NAMES else ""
+        values = {"n": Value(len(names), Unit.COUNT), "names": Value(", ".join(names[:_MOST_NAMES]) + more, Unit.NAME)}
+        yield Note(Text("unchanged, {n}: {names}", values))
 
 
 def _ranks(result: Diff) -> Iterator[Block]:
