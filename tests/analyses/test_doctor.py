@@ -70,6 +70,13 @@ def test_a_healthy_model_is_healthy(write, capsys):
     assert "nothing looks wrong in 40 tensors" in capsys.readouterr().out
 
 
+def test_the_entry_of_the_padding_token_is_zero_for_a_reason(trained, write, capsys):
+    folder = Path(write(**planted(trained, "wte.weight", lambda w: put(w, [5, 8], 0.0))))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "pad_token_id": 8}))
+    assert [found["numbers"] for found in findings(capsys, str(folder))] == [[5]]
+
+
 def test_a_model_that_nobody_trained_is_said_to_be_so_once(trained, tmp_path, capsys):
     torch.manual_seed(1)
     transformers.GPT2LMHeadModel(trained[1]).save_pretrained(tmp_path)
@@ -77,6 +84,34 @@ def test_a_model_that_nobody_trained_is_said_to_be_so_once(trained, tmp_path, ca
     # those of 10,000 values and more: 64 × 192 and 64 × 256 twice in each layer, and the table of 211 × 64
     assert told([found]) == [("warning", "untrained", None, found["of"])]
     assert found["of"] == 3 * 3 + 1
+
+
+def small(name):
+    sizes = {"hidden_size": 64, "intermediate_size": 192, "num_hidden_layers": 2, "num_attention_heads": 2}
+    if name == "gemma2":
+        config = transformers.Gemma2Config(**sizes, num_key_value_heads=1, head_dim=32, vocab_size=200)
+        return transformers.Gemma2ForCausalLM(config)
+    config = transformers.T5Config(
+        d_model=64, d_ff=192, num_layers=2, d_kv=32, num_heads=4, vocab_size=200, decoder_start_token_id=0
+    )
+    return transformers.T5ForConditionalGeneration(config)
+
+
+@pytest.mark.parametrize("name", ["gemma2", "t5"])
+def test_other_architectures_are_healthy_once_they_are_trained(name, tmp_path, capsys):
+    """Gemma's norms begin at 0 and its table has a padding entry; T5 has a rule of its own for each matrix."""
+    torch.manual_seed(0)
+    model = small(name)
+    model.save_pretrained(tmp_path)
+    assert [found["kind"] for found in findings(capsys, str(tmp_path))] == ["untrained"]
+    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for _ in range(10):
+        tokens = torch.randint(1, 200, (4, 32))
+        model(input_ids=tokens, labels=tokens).loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    model.save_pretrained(tmp_path)
+    assert findings(capsys, str(tmp_path)) == []
 
 
 def planted(trained, name, change):
@@ -194,6 +229,11 @@ def test_a_copied_layer_is_found_and_a_tied_head_is_told_from_it(trained, write,
     table = trained[0]["transformer.wte.weight"]
     (head,) = findings(capsys, write(lm_head__weight=table))
     assert told([head]) == [("note", "tied_twice", "lm_head.weight", table.numel())]
+
+
+def test_vectors_that_are_trained_alike_are_no_copies(trained, write, capsys):
+    """As the shifts of a ResNet's last norm and of its shortcut's, which meet in one sum."""
+    assert findings(capsys, write(h__2__mlp__c_fc__bias=trained[0]["transformer.h.0.mlp.c_fc.bias"])) == []
 
 
 def test_the_same_values_in_another_order_are_no_copy(trained, write, capsys):

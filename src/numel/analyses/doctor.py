@@ -8,7 +8,7 @@ from ..core.visible import visible
 from ..errors import MissingValuesError, Sentence, UsageError
 from ..statistics.scan import Reading, scan, unread
 from . import doctor_report
-from .doctor_checks import Facts, Setting, alone, facts_of
+from .doctor_checks import Facts, Setting, alone, facts_of, padding_of
 from .doctor_compared import between, starts_of
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _examined(
     n_before, n_bytes = done
     hears = options.progress
     progress = None if hears is None else lambda n_done: hears(n_before + n_done, n_bytes)
-    setting = Setting(opened, starts_of(table), doctor_report.is_about_one(table))
+    setting = Setting(opened, starts_of(table), doctor_report.is_about_one(table), padding_of(table))
     findings: list[Finding] = []
     facts: list[Facts] = []
     histograms = scan((row.tensor for row in readable), opened, Reading(options.threads, progress=progress))

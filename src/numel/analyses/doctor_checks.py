@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..core.bytes import ValueFile
-    from ..core.parameters import Parameter
+    from ..core.parameters import Parameter, ParameterTable
     from ..statistics import Histogram
 
 DEAD_GAMMA = 1e-6  # of the median |γ|: what is below has no effect in any 16-bit type
@@ -43,11 +43,23 @@ class Finding(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What the checks need to know of the model: how its matrices may begin, and whether its γ are stored as γ − 1."""
+    """What the checks need to know of the model: how its matrices may begin, whether its γ are stored as γ − 1, and its padding token."""
 
     opened: Callable[[str], ValueFile]
     starts: Callable[[Parameter], tuple[Start, ...]]
     is_about_one: bool
+    padding: int | None = None
+
+
+def padding_of(table: ParameterTable) -> int | None:
+    """The token that stands for nothing, whose entry in torch.nn.Embedding is zero and stays so; None if nobody says it."""
+    stated = [table.config.fields] if table.config else []
+    while stated:
+        fields = stated.pop(0)
+        if type(fields.get("pad_token_id")) is int:
+            return int(fields["pad_token_id"])
+        stated += [value for value in fields.values() if isinstance(value, dict)]
+    return None
 
 
 class Facts(NamedTuple):
@@ -140,7 +152,9 @@ def _lines(facts: Facts, histogram: Histogram, setting: Setting) -> Iterator[Fin
             Text("of {all} columns hold one value throughout: {which}"),
         ),
     )
-    for kind, numbers, n_lines, what in kinds:
+    for kind, found, n_lines, what in kinds:
+        is_padded = row.component is Component.EMBEDDING and kind == "dead_rows"
+        numbers = tuple(number for number in found if not (is_padded and number == setting.padding))
         if numbers:
             is_token = is_table and kind.endswith("rows")  # tokens that nobody trained, padding above all
             yield Finding(

@@ -38,18 +38,30 @@ def starts_of(table: ParameterTable) -> Callable[[Parameter], tuple[Start, ...]]
     """How the matrices of a model may begin: as its configuration says, and as torch does by itself.
 
     normal(0, initializer_range), which GPT-2 divides by √(2·layers) where a block ends; torch.nn.Linear's uniform within
-    ±1/√fan_in, and torch.nn.Embedding's normal(0, 1).
+    ±1/√fan_in, torch.nn.Embedding's normal(0, 1); those of LeCun, of Glorot and Bengio ("Understanding the difficulty of
+    training deep feedforward neural networks", 2010) and of He et al. (arXiv:1502.01852, 2015); T5's query, by √d_kv less.
     """
     fields = table.config.fields if table.config else {}
     stated = [fields[name] for name in _STDS if isinstance(fields.get(name), (int, float))]
     std = float(stated[0]) if stated else _USUAL_STD
     depths = [fields[name] for name in _DEPTHS if type(fields.get(name)) is int]
     depth = depths[0] if depths else 1 + max((row.layer for row in table.rows if row.layer is not None), default=0)
-    normal = tuple(Start("normal", scale) for scale in dict.fromkeys((std, std / sqrt(2 * max(depth, 1)), 1.0)))
+    d_head = fields.get("d_kv")
+    always = (std, std / sqrt(2 * max(depth, 1)), 1.0)
 
     def starts(row: Parameter) -> tuple[Start, ...]:
-        fan_in = prod(row.tensor.shape[1:])
-        return (*normal, Start("uniform", 1 / sqrt(fan_in))) if len(row.tensor.shape) > 1 and fan_in else ()
+        shape = row.tensor.shape
+        if len(shape) < 2 or not row.tensor.numel:
+            return ()
+        field = prod(shape[2:])  # of a convolution
+        fans = (shape[1] * field, shape[0] * field)  # which of the two goes in, the name does not tell
+        both = sum(fans)
+        scales = [*always, *(sqrt(k / fan) for fan in fans for k in (1, 2)), sqrt(2 / both)]
+        if type(d_head) is int and d_head > 0:
+            scales.append(1 / sqrt(fans[0] * d_head))
+        bounds = [*(1 / sqrt(fan) for fan in fans), sqrt(6 / both)]
+        normal = tuple(Start("normal", scale) for scale in dict.fromkeys(scales))
+        return (*normal, *(Start("uniform", bound) for bound in dict.fromkeys(bounds)))
 
     return starts
 
@@ -70,7 +82,8 @@ def _untouched(facts: list[Facts], setting: Setting) -> Iterator[Finding]:
     known = [(each, each.likeness) for each in facts if each.likeness is not None]
     matrices = [like for each, like in known if len(each.row.tensor.shape) > 1]
     n_initial = sum(like.is_initial for like in matrices)
-    if matrices and n_initial >= _UNTRAINED_SHARE * len(matrices):
+    gammas = [each.is_constant for each in facts if is_gamma(each.row)]
+    if matrices and n_initial >= _UNTRAINED_SHARE * len(matrices) and 2 * sum(gammas) >= len(gammas):
         what = Text("of {n_all} matrices look as they were initialised", {"n_all": Value(len(matrices), Unit.COUNT)})
         advice = Text("the model is untrained, or its weights were not loaded before it was saved")
         number = Value(n_initial, Unit.COUNT)
@@ -123,7 +136,8 @@ def _twice(table: ParameterTable, facts: Sequence[Facts], opened: Callable[[str]
             same.sort(key=lambda each: (_is_copy(each.row), order[each.row.tensor.name]))
             for each in same[1:]:
                 original[each.row.tensor.name] = same[0].row.tensor.name
-                yield _copy(each.row, same[0].row)
+                if len(each.row.tensor.shape) > 1:  # two vectors that add to one sum are trained alike
+                    yield _copy(each.row, same[0].row)
     for row in (each.row for each in facts if each.row.excluded == "tied" and each.row.tied_to and each.digest):
         if row.tensor.name not in original and row.tied_to in {each.row.tensor.name for each in facts}:
             values = {"other": Value(row.tied_to, Unit.NAME)}

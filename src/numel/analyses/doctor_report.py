@@ -129,7 +129,7 @@ def _assumptions(result: tuple[Examination, ...]) -> Iterator[Text]:
         yield Text("{models}: multiplies by 1 + what is stored, so a dead γ is stored as −1", names)
     yield Text(
         "untouched: zero, one, or not to be told from how matrices begin (normal(0, initializer_range), that over √(2·layers), "
-        "torch's own) by mean, standard deviation, kurtosis and distribution function, where half of the tensors of the "
+        "torch's own, LeCun, Glorot, He) by mean, standard deviation, kurtosis and distribution function, where half of the tensors of the "
         "same name in other layers, or else of the model, moved"
     )
     least = {"least": Value(LEAST_SQNR, Unit.REAL)}
