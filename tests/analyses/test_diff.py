@@ -130,6 +130,7 @@ def test_layers_parts_and_csv(gpt2s, capsys):
     assert main(["diff", *words, "--by", "part", "--match", "*.mlp.*", "--csv"]) == 0
     rows = list(csv.DictReader(StringIO(capsys.readouterr().out)))
     assert {(row["component"], row["part"]) for row in rows} == {("mlp", "up"), ("mlp", "down")}
+    assert all(0 < float(row["angle"]) < 1.6 for row in rows)
 
 
 def test_the_map_is_drawn(gpt2s, tmp_path, capsys):

@@ -27,6 +27,7 @@ _CHANGES = (
     Column("largest", Text("largest |Δ|"), Unit.REAL),
     Column("n_new_outliers", Text("new beyond 6 σ"), Unit.COUNT),
 )
+_ANGLE = Column("angle", Text("angle (radians)"), Unit.REAL)
 _NOT_FINITE = Column("n_new_not_finite", Text("new NaN, ±∞"), Unit.COUNT)
 _RANKS = (
     Column("tensor", Text("tensor"), Unit.NAME),
@@ -263,16 +264,15 @@ def _row_data(row: Parameter) -> dict[str, Any]:
 
 def _records(result: Diff) -> Table:
     """The long form for CSV: one row per group."""
-    columns = (*key_columns(result.names), *_CHANGES, _NOT_FINITE)
-    values = tuple(column.key for column in (*_CHANGES, _NOT_FINITE))
+    numbers = (*_CHANGES, _ANGLE, _NOT_FINITE)
     rows = tuple(
         (
             *("x".join(map(str, key)) if isinstance(key, tuple) else key for key in group.keys),
-            *(cell_of(group, key) for key in values),
+            *(cell_of(group, column.key) for column in numbers),
         )
         for group in result.groups
     )
-    return Table(Text(""), columns, rows, key="groups")
+    return Table(Text(""), (*key_columns(result.names), *numbers), rows, key="groups")
 
 
 def _assumptions(result: Diff) -> tuple[Text, ...]:
