@@ -277,6 +277,22 @@ def test_what_cannot_be_compared_is_one_line(words, said, code, tmp_path, capsys
     assert err.count("\n") == 1
 
 
+def test_a_file_that_changes_meanwhile_is_one_line(tmp_path, capsys, monkeypatch):
+    from numel.statistics import difference
+
+    words = [saved(tmp_path / "a", w=random(1, 3, 3)), saved(tmp_path / "b", w=random(2, 3, 3))]
+    decoded = difference.decoded
+
+    def and_meanwhile(*given):
+        with (tmp_path / "b" / "model.safetensors").open("ab") as file:
+            file.write(b"more")
+        return decoded(*given)
+
+    monkeypatch.setattr(difference, "decoded", and_meanwhile)
+    assert main(["diff", *words]) == 4
+    assert "model.safetensors: changed while it was read (run it again)" in capsys.readouterr().err
+
+
 def test_packed_values_are_named_and_the_rest_is_compared(tmp_path, capsys):
     header = {
         "w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
