@@ -196,7 +196,7 @@ def _answer(command: str, analysis: Any, options: Namespace) -> int:
         shown = api.ask(command, words, **chosen)
     color = {"auto": None, "always": True, "never": False}[options.color]
     api.deliver(shown, api.Delivery(options.format, options.output, options.save, options.lang, color, options.width))
-    return 0
+    return shown.exit_code
 
 
 def _split_words(analysis: Any, options: Namespace) -> tuple[list[str], dict[str, Any]]:
