@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.report import Chart, Unit
+from ..core.report import Chart, ChartKind, Unit
 from ..palette import color_of
 from ..units import format_value, magnitude
 from .labels import LINE_HEIGHT, width
@@ -25,6 +25,7 @@ _SHORT, _LONGEST = 16, 30  # characters of a category's name: on one line, and o
 _LONGEST_NAME = 40  # characters of a series' name
 _DASHES = ("-", "--", ":", "-.")
 _SQUARE = 12.0  # points: the colour before a name, and its gap
+_DASH = 24.0  # the same where the dashes of a line must be seen
 
 
 class Margins(NamedTuple):
@@ -140,15 +141,20 @@ def value_axis(sheet: Sheet) -> None:
     sheet.ax.set_yticks([percent / 100 for percent in percents], [label + sign for label in labels])
 
 
+def _square(chart: Chart) -> float:
+    return _DASH if chart.kind in (ChartKind.DISTRIBUTION, ChartKind.RANKS) else _SQUARE
+
+
 def key_lines(
     chart: Chart, translate: Translator, which: Iterable[int], room: float
 ) -> list[list[tuple[float, int, str]]]:
     """Which colour is which, line by line in `room` points: where (in points), which series, and its name."""
     lines: list[list[tuple[float, int, str]]] = [[]]
+    square = _square(chart)
     x = 0.0
     for k in which:
         text = shorten(translate.text(chart.series[k].title), _LONGEST_NAME)
-        size = _SQUARE + width(text, NORMAL, bold=True)
+        size = square + width(text, NORMAL, bold=True)
         if lines[-1] and x + size > room:
             lines.append([])
             x = 0.0
@@ -167,11 +173,11 @@ def draw_key(sheet: Sheet, which: Iterable[int], y: float, point: float, dashes:
     for n, line in enumerate(reversed(lines)):
         for x, k, text in line:
             at = left + x / sheet.width * (right - left)
-            beside = left + (x + _SQUARE) / sheet.width * (right - left)
+            beside = left + (x + _square(sheet.chart)) / sheet.width * (right - left)
             height = y - n * NORMAL * LINE_HEIGHT * point
             color = color_of(sheet.chart.series[k].key)
             if dashes:
-                ends, middle = [at, at + (beside - at) * 0.8], height - 0.35 * NORMAL * point
+                ends, middle = [at, at + (beside - at) * 0.72], height - 0.35 * NORMAL * point
                 sheet.ax.plot(ends, [middle] * 2, color=color, linewidth=2, linestyle=dashes[k], clip_on=False)
             else:
                 sheet.write(at, height, "■", color=color, va="baseline")
