@@ -33,7 +33,7 @@ _KEPT_NBYTES = 256 << 20  # a matrix of so many bytes as float32 is kept between
 _SMALL_RANK, _SMALL_NUMEL = 768, 1 << 22  # all singular values cost little more than the largest, and say more
 _LONG, _CLOSE = 1.5, 1e-9  # from which ratio of its sides on a matrix is tried by WᵀW, and what is close enough
 _SUMMED = 256  # rows whose products are added up in one go: the fewer, the less is rounded
-_COPIES = 3  # what numpy and LAPACK hold beside a matrix while they work on it
+_COPIES, _COPIES_OF_QR = 3, 5  # what numpy and LAPACK hold of a matrix while they work on it (measured: 2 and 4)
 
 
 class Spectrum(NamedTuple):
@@ -104,7 +104,7 @@ def needed_nbytes(matrix: Matrix, k: int | None) -> int:
         )
     if numel <= max(_WHOLE_NUMEL, 2 * rank * rank):
         return _COPIES * 8 * numel
-    return _COPIES * 8 * (rank + _n_stacked(rank)) * rank
+    return _COPIES_OF_QR * 8 * (rank + _n_stacked(rank)) * rank
 
 
 def spectrum_of(matrix: Matrix, file: ValueFile, *, k: int | None) -> Spectrum:
