@@ -38,8 +38,8 @@ def run() -> NoReturn:
     except KeyboardInterrupt:
         code = StoppedError.exit_code
         threading = sys.modules.get("threading")
-        if threading is not None and threading.active_count() > 1:
-            os._exit(code)  # a thread is inside LAPACK, whose own end would wait for it for minutes
+        if threading is not None and any(thread.name == "lapack" for thread in threading.enumerate()):
+            os._exit(code)  # the end of OpenBLAS would wait for it, for minutes
     except BrokenPipeError:  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
