@@ -1,9 +1,11 @@
 """Whether a scan comes to the same whoever counts: threads, processes, Dask; when workers die; when the client dies."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -64,6 +66,9 @@ def cluster(model):
     pool = Cluster(model[0].open, n=2)
     yield pool
     pool.close()
+    with warnings.catch_warnings():  # what Dask leaves open where a machine is busy is not ours
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def address(cluster):

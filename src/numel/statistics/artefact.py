@@ -10,6 +10,7 @@ import io
 import json
 import os
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
@@ -20,11 +21,13 @@ from ..core.dtypes import SAFETENSORS_DTYPES, DType
 from ..core.tensors import Inventory, Source, TensorInfo
 from ..core.visible import visible, visible_path
 from ..errors import CorruptFileError, MissingDependencyError, Sentence, UnsupportedError, UsageError
-from .exact import SCALE, PowerSums
+from .exact import PowerSums, from_hexadecimal, hexadecimal
 from .histogram import Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
 
     from ..core.bytes import ByteSource
     from ..core.parameters import ParameterTable
@@ -41,6 +44,7 @@ _ABOUT = b"numel"  # the key of the JSON object in the footer
 _ABOUT_CRC = b"numel.crc32"
 _GROUP_NBYTES = 4 << 20  # of histograms in one row group: what is held at a time
 _MAX_SHOWN = 120
+_LISTS = ("values", "counts")
 _SUMS = ("sum_x", "sum_x2", "sum_x3", "sum_x4", "sum_abs")
 _INTEGERS = ("zeros", "n_nan", "n_plus_inf", "n_minus_inf")
 _OF_TENSOR = ("name", "shape", "dtype", "block_nbytes", "block_numel", "block_stored", "shard", "offset", "position")
@@ -94,7 +98,7 @@ class Saving:
                 self._file,
                 _SCHEMA,
                 compression="zstd",
-                compression_level=9,
+                compression_level=5,
                 use_dictionary=False,
                 column_encoding=_ENCODING,
                 write_page_checksum=True,
@@ -133,7 +137,7 @@ class Saving:
     def _flush(self) -> None:
         if self._rows:
             with self._writing():
-                self._writer.write_table(pa.Table.from_pylist(self._rows, _SCHEMA), row_group_size=len(self._rows))
+                self._writer.write_table(_table(self._rows), row_group_size=len(self._rows))
         self._rows, self._n_waiting = [], 0
 
     def _drop(self) -> None:
@@ -160,7 +164,7 @@ def read(source: ByteSource) -> Inventory:
     """The tensors of a file of histograms, with the configuration and all that was known of them, in their order."""
     file, about = _opened(source)
     with _reading(source):
-        rows = file.read(columns=list(_OF_TENSOR)).to_pylist()
+        rows = file.read(columns=list(_OF_TENSOR), use_threads=False).to_pylist()
         rows.sort(key=lambda row: row["position"])
         config = about["config"]
         stated = about["source"]
@@ -183,16 +187,16 @@ def stored(source: ByteSource, tensors: Iterable[TensorInfo]) -> Iterator[tuple[
         if at == len(wanted):
             return
         with _reading(source):
-            table = file.read_row_group(group)
-            names = table.column("name").to_pylist()
-        for i, name in enumerate(names):
-            if at < len(wanted) and name == wanted[at].name:
-                with _reading(source):
-                    histogram = _histogram(table.slice(i, 1))
-                    if histogram.numel != wanted[at].numel:
-                        _refuse(source)
-                yield wanted[at], histogram
-                at += 1
+            rows = _rows(file.read_row_group(group, use_threads=False))
+        for row in rows:
+            if at == len(wanted) or row.cells["name"] != wanted[at].name:
+                continue
+            with _reading(source):
+                histogram = _histogram(row)
+                if histogram.numel != wanted[at].numel:
+                    _refuse(source)
+            yield wanted[at], histogram
+            at += 1
     if at < len(wanted):
         _refuse(source)
 
@@ -227,6 +231,23 @@ def _of_tensor(tensor: TensorInfo, position: int) -> dict[str, Any]:
     return dict(zip(_OF_TENSOR, values, strict=True))
 
 
+def _table(rows: list[dict[str, Any]]) -> Any:
+    """Rows as Arrow has them; the arrays as they are, and not value by value."""
+    columns = {
+        field.name: pa.array([row[field.name] for row in rows], field.type)
+        for field in _SCHEMA
+        if field.name not in _LISTS
+    }
+    for name in _LISTS:
+        given = [row[name] for row in rows]
+        ends = np.cumsum([0, *(0 if each is None else len(each) for each in given)]).astype(np.int32)
+        flat = [each for each in given if each is not None]
+        values = pa.array(np.concatenate(flat) if flat else (), _SCHEMA.field(name).type.value_type)
+        is_null = pa.array([each is None for each in given])
+        columns[name] = pa.ListArray.from_arrays(ends, values, mask=is_null)
+    return pa.table([columns[name] for name in _SCHEMA.names], schema=_SCHEMA)
+
+
 def _tensor(row: Mapping[str, Any]) -> TensorInfo:
     dtype = DType(row["dtype"], row["block_nbytes"], row["block_numel"], row["block_stored"])
     known = SAFETENSORS_DTYPES.get(dtype.name)
@@ -239,40 +260,35 @@ def _of_histogram(histogram: Histogram) -> dict[str, Any]:
     return found | {key: hexadecimal(x) for key, x in zip(_SUMS, sums, strict=False)}
 
 
-def _histogram(row: Any) -> Histogram:
+class _Row(NamedTuple):
+    """One row: its `values` and `counts` as arrays, the rest by the names of the columns."""
+
+    values: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    cells: dict[str, Any]
+
+
+def _rows(table: Any) -> list[_Row]:
+    """The rows of a group; the lists as parts of one array."""
+    lists = []
+    for key in _LISTS:
+        column = table.column(key).combine_chunks()
+        flat, ends = column.values.to_numpy(zero_copy_only=False), column.offsets.to_numpy()
+        lists.append([flat[start:end] for start, end in pairwise(ends.tolist())])
+    cells = table.drop_columns(list(_LISTS)).to_pylist()
+    return [_Row(*each) for each in zip(*lists, cells, strict=True)]
+
+
+def _histogram(row: _Row) -> Histogram:
     """The histogram of a row. Raises ValueError where it contradicts itself."""
-    values, counts = (
-        row.column(key).combine_chunks().flatten().to_numpy(zero_copy_only=False) for key in ("values", "counts")
-    )
-    cells = row.drop_columns(["values", "counts"]).to_pylist()[0]
+    values, counts, cells = row
     n = int(counts.sum()) if len(counts) else 0
     if len(values) != len(counts) or (counts < 0).any() or not (values[1:] > values[:-1]).all():
         raise ValueError
     powers = [cells[key] for key in _SUMS]
     sums = None if None in powers else PowerSums(n, *map(from_hexadecimal, powers))
     rest = {key: cells[key] for key in Histogram._fields[3:]}
-    return Histogram(values.astype(np.float64), counts.astype(np.int64), sums, **rest)
-
-
-def hexadecimal(x: int) -> str:
-    """A sum (in units of 2^-SCALE) as C and Python write a float in hexadecimal, with all its digits.
-
-    >>> hexadecimal(3 << SCALE), float.fromhex(hexadecimal(-(5 << SCALE - 1)))
-    ('0x3p+0', -2.5)
-    """
-    if not x:
-        return "0x0p+0"
-    n_zeros = (x & -x).bit_length() - 1
-    return f"{x >> n_zeros:#x}p{n_zeros - SCALE:+d}"
-
-
-def from_hexadecimal(text: str) -> int:
-    """The sum that `hexadecimal` wrote. Raises ValueError for anything else."""
-    digits, _, exponent = text.partition("p")
-    shift = int(exponent) + SCALE
-    if not 0 <= shift <= 4 * SCALE:
-        raise ValueError
-    return int(digits, 16) << shift
+    return Histogram(values, counts, sums, **rest)
 
 
 class _Ranges(io.RawIOBase):

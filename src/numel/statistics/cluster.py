@@ -7,8 +7,9 @@ jobs, a limit of silence, and that a lost result is asked for again.
 from __future__ import annotations
 
 import logging
-import signal
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future
+from contextlib import suppress
+from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from .jobs import count_elsewhere, decode
 from .workers import ATTEMPTS, STALLED_S, deadly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from ..core.bytes import ValueFile
     from .jobs import Job, Opener
@@ -40,6 +41,7 @@ except ImportError as error:
     raise MissingDependencyError(package, extra="dask", what="--engine dask") from error
 
 _CONNECT_S = 10.0
+_START_S = 60.0
 _LOOK_S = 1.0  # how often somebody looks whether anything moved
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
@@ -66,8 +68,7 @@ class Cluster:
         for name in _QUIET:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
-            with _interrupts_held():
-                self._connect(address, n)
+            _awaited(lambda: self._connect(address, n), _START_S)
         except (OSError, ValueError, TimeoutError, RuntimeError) as error:
             self.close()
             shown = visible(address or "dask", 100)
@@ -150,14 +151,17 @@ def _is_loss(error: Exception) -> bool:
     return isinstance(error, OSError) or "Cancelled" in type(error).__name__ or "lost" in str(error)
 
 
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """A Ctrl-C comes afterwards: in the middle of its start Dask leaves processes behind."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _awaited(begin: Callable[[], None], seconds: float) -> None:
+    """Done in a thread, so that a Ctrl-C and the time limit need not wait for Dask. Raises what it raises, and TimeoutError."""
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            begin()
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    Thread(target=run, daemon=True).start()
+    future.result(timeout=seconds)
