@@ -27,9 +27,8 @@ class _Parser(ArgumentParser):
 
 def run() -> NoReturn:
     """The console script."""
-    if not any(
-        word.startswith(("--spectrum", "--rank")) for word in sys.argv
-    ):  # nothing else needs BLAS: 0.07 s of CPU
+    if not any(word.startswith(("--spectrum", "--rank")) for word in sys.argv):
+        # nothing else needs BLAS, whose threads take 0.07 s of CPU to start
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()  # one question, one answer: nothing becomes garbage that matters before the process ends
     try:
@@ -37,9 +36,6 @@ def run() -> NoReturn:
         sys.stdout.flush()
     except KeyboardInterrupt:
         code = StoppedError.exit_code
-        threading = sys.modules.get("threading")
-        if threading is not None and any(thread.name == "lapack" for thread in threading.enumerate()):
-            os._exit(code)  # the end of OpenBLAS would wait for it, for minutes
     except BrokenPipeError:  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
@@ -50,7 +46,9 @@ def run() -> NoReturn:
         said = Sentence("cannot write the answer: {why}", why=(error.strerror or str(error)).lower())
         print(f"numel: {Translator(choose(sys.argv[1:], os.environ)).sentence(said)}", file=sys.stderr)  # noqa: T201
         code = 1
-    if code == StoppedError.exit_code:  # threads may wait for an answer from afar: nobody waits for it any more
+    if (
+        code == StoppedError.exit_code
+    ):  # threads may wait for an answer from afar, or for LAPACK: nobody waits for it any more
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

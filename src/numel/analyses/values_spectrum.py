@@ -249,7 +249,7 @@ def _interruptible(call: Callable[[], Spectrum]) -> Spectrum:
         except BaseException as error:  # noqa: BLE001 - it is raised below, where someone waits
             failed.append(error)
 
-    thread = Thread(target=run, daemon=True, name="lapack")  # cli.run knows it by its name
+    thread = Thread(target=run, daemon=True)
     thread.start()
     thread.join()
     if failed:
