@@ -1,11 +1,13 @@
 """How fast are values counted, beside reading memory, and what does a checkpoint cost as a whole process, beside torch?
 
-    python benchmarks/bench_values.py [--runs 5] [--mib 256] [--kernels] [--files]
+    python benchmarks/bench_values.py [--runs 5] [--mib 256] [--kernels] [--files] [--engines]
 
 The kernels run on one thread, in turns with a sum over the same bytes (`numpy.add.reduce` of uint64), and the ratios are
 taken pair by pair, of CPU seconds. The files have four tensors of normal values; the peer reads them with safetensors and
 computes mean, standard deviation, least, greatest and five quantiles of each: torch.quantile where it takes the tensor, a
-sort where it is too large for it. numel computes all that it prints.
+sort where it is too large for it. numel computes all that it prints. Where weightlens is installed (`pip install weightlens`), it
+is another peer. The engines are numel against itself: one thread, two threads, two processes, Dask on two workers, each a whole
+process from its start to its end.
 """
 
 from __future__ import annotations
@@ -49,15 +51,19 @@ def main() -> None:
     parser.add_argument("--mib", type=int, default=256, help="size of the data (default 256 MiB)")
     parser.add_argument("--kernels", action="store_true", help="only the kernels")
     parser.add_argument("--files", action="store_true", help="only the files")
+    parser.add_argument("--engines", action="store_true", help="only threads, processes and Dask")
     parser.add_argument("--write", nargs=2, metavar=("DTYPE", "FILE"), help="only write a checkpoint")
     options = parser.parse_args()
     if options.write:
         _write(options.write[0], Path(options.write[1]), options.mib)
         return
-    if options.kernels or not options.files:
+    everything = not (options.kernels or options.files or options.engines)
+    if options.kernels or everything:
         _kernels(options.mib, options.runs)
-    if options.files or not options.kernels:
+    if options.files or everything:
         _files(options.mib, options.runs)
+    if options.engines or everything:
+        _engines(options.mib, options.runs)
 
 
 def _kernels(mib: int, runs: int) -> None:
@@ -133,7 +139,7 @@ def _samples(nbytes: int) -> list[tuple[str, str, object]]:
 
 
 def _files(mib: int, runs: int) -> None:
-    numel = measure.installed(sys.executable)
+    numel, lens = measure.installed(sys.executable), Path(sys.executable).with_name("lens")
     with tempfile.TemporaryDirectory() as folder:
         for dtype in ("BF16", "F32"):
             path = str(Path(folder) / f"{dtype}.safetensors")
@@ -141,11 +147,41 @@ def _files(mib: int, runs: int) -> None:
             measure.run([sys.executable, __file__, "--mib", str(mib), "--write", dtype, path])
             commands = {
                 "`numel values`": [*numel, "values", path, "--json", "--threads", "1"],
+                **({"weightlens": [str(lens), "analyze", path]} if lens.exists() else {}),
                 "torch: mean, std, min, max, 5 quantiles": [sys.executable, "-c", TORCH, path],
             }
             measured = measure.alternate(commands, n_runs=runs, env=measure.as_installed(folder))
             print(f"\n{dtype}, {mib} MiB in four tensors, one thread\n")
             print(measure.table(list(measured.values()), list(measured.values())[-1]))
+            if "weightlens" in measured:
+                ours, theirs = measured["`numel values`"], measured["weightlens"]
+                cpu, memory = ours.cpu_ratio(theirs).median, ours.peak_ratio(theirs).median
+                print(f"\nweightlens ÷ numel: {cpu:.1f} in CPU, {memory:.1f} in memory")
+
+
+def _engines(mib: int, runs: int) -> None:
+    numel = measure.installed(sys.executable)
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "model.safetensors")
+        measure.run([sys.executable, __file__, "--mib", str(mib), "--write", "BF16", path])
+        asked = [*numel, "values", path, "--json"]
+        commands = {
+            "two threads": [*asked, "--threads", "2"],
+            "two processes": [*asked, "--workers", "2"],
+            "Dask, two workers": [*asked, "--engine", "dask", "--workers", "2"],
+            "one thread": [*asked, "--threads", "1"],
+        }
+        measured = list(measure.alternate(commands, n_runs=runs, env=measure.as_installed(folder)).values())
+        print(f"\nBF16, {mib} MiB in four tensors; start and end included\n")
+        print("| | wall s, median (least) | CPU s, median (least) | wall beyond one thread, median of pairs |")
+        print("|---|--:|--:|--:|")
+        for each in measured:
+            pairs = zip(each.runs, measured[-1].runs, strict=True)
+            more = statistics.median(ours.wall_s - alone.wall_s for ours, alone in pairs)
+            wall, cpu = each.wall_s, each.cpu_s
+            print(
+                f"| {each.name} | {wall.median:.2f} ({wall.least:.2f}) | {cpu.median:.2f} ({cpu.least:.2f}) | {more:+.2f} |"
+            )
 
 
 def _write(dtype: str, path: Path, mib: int) -> None:

@@ -34,7 +34,17 @@ ALLOWED = {
     # the four that join the layers: a source opened, a question answered, an answer delivered
     "reconcile": {"core", "errors", "blueprints", "rules"},
     "quantised": {"core"},
-    "opening": {"core", "errors", "registry", "sources", "formats", "blueprints", "reconcile", "quantised"},
+    "opening": {
+        "core",
+        "errors",
+        "registry",
+        "sources",
+        "formats",
+        "blueprints",
+        "reconcile",
+        "quantised",
+        "statistics",  # what a file of histograms gives in the place of weights
+    },
     "delivery": {"core", "errors", "registry", "views"},
     "known": {"core", "errors", "sources", "blueprints", "classify", "opening"},
     "api": {

@@ -19,6 +19,8 @@ HEAVY = {
     "polars",
     "pyarrow",
     "babel",
+    "distributed",
+    "obstore",
 }
 PROBE = """
 import sys

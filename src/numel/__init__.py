@@ -13,9 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .api import Comparison, Model, compare, inspect
     from .errors import NumelError
-    from .frames import GroupTable
+    from .frames import GroupTable, ValueTable
 
-__all__ = ["Comparison", "GroupTable", "Model", "NumelError", "__version__", "compare", "inspect"]
+__all__ = ["Comparison", "GroupTable", "Model", "NumelError", "ValueTable", "__version__", "compare", "inspect"]
 
 _HOMES = {
     "Comparison": "api",
@@ -24,6 +24,7 @@ _HOMES = {
     "inspect": "api",
     "NumelError": "errors",
     "GroupTable": "frames",
+    "ValueTable": "frames",
 }
 
 

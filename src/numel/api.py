@@ -12,7 +12,7 @@ from .core.counts import Counts, count
 from .core.records import NamedTuple
 from .delivery import Delivery, deliver
 from .errors import Sentence, UsageError
-from .opening import open_inventory, open_values
+from .opening import is_live, open_histograms, open_inventory, open_live, open_values
 from .registry import find
 from .views import VIEWS
 from .views.options import ViewOptions
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .classify import Disagreement
     from .core.parameters import Parameter, ParameterTable
     from .core.report import Report
-    from .frames import GroupTable
+    from .frames import GroupTable, ValueTable
 
 __all__ = ["Comparison", "Delivery", "Model", "Plot", "ask", "compare", "deliver", "inspect", "listed", "report"]
 
@@ -60,7 +60,8 @@ def inspect(  # noqa: PLR0913 - each says one thing of the source
     inventory = open_inventory(source, config=config, overrides=overrides, form=form)
     if name is not None:
         inventory = inventory._replace(name=name)
-    return Model(with_checkpoints(classify(inventory, rule=rule), inventory))
+    table = with_checkpoints(classify(inventory, rule=rule), inventory)
+    return Model(table, live=source if is_live(source) else None)
 
 
 def compare(*sources: object, rule: str = "numel") -> Comparison:
@@ -76,10 +77,14 @@ def compare(*sources: object, rule: str = "numel") -> Comparison:
 
 
 class Model:
-    """The parameters of one model. Prints as a table; every number is an attribute."""
+    """The parameters of one model. Prints as a table; every number is an attribute.
 
-    def __init__(self, table: ParameterTable) -> None:
+    Of a live module or state dict it keeps hold, for its values.
+    """
+
+    def __init__(self, table: ParameterTable, *, live: object = None) -> None:
         self.table = table
+        self.live = live
         self.counts: Counts = count(table)
 
     @property
@@ -126,9 +131,22 @@ class Model:
         """
         return Comparison((self,)).by(*keys, split=split)
 
+    def values(self, *keys: str, **options: Any) -> ValueTable:
+        """How the values are distributed, by component or as in `by`: mean, std, quantiles, kurtosis, zeros and so on.
+
+        `options` are those of `numel values`: `match`, `sort`, `top`, `exact`, `spectrum`, `threads`. The model must hold
+        values: a file, a folder, a live module or a state dict. Raises MissingValuesError for others.
+
+        >>> import numpy
+        >>> model = inspect({"fc1.weight": numpy.eye(4, dtype=numpy.float32)})
+        >>> model.values("tensor").to_dicts()[0]["zeros"]
+        12
+        """
+        return Comparison((self,)).values(*keys, **options)
+
     def report(self, command: str = "show", **options: Any) -> Report:
         """What the command of that name has to say of this model, as plain data."""
-        return report((self.table,), command, **options)
+        return Comparison((self,)).report(command, **options)
 
     @property
     def plot(self) -> Plot:
@@ -167,7 +185,15 @@ class Comparison:
 
     def report(self, command: str = "show", **options: Any) -> Report:
         """What the command of that name has to say of these models, as plain data."""
-        return report(tuple(model.table for model in self.models), command, **options)
+        live = tuple(model.live for model in self.models)
+        return report(tuple(model.table for model in self.models), command, live=live, **options)
+
+    def values(self, *keys: str, **options: Any) -> ValueTable:
+        """As `Model.values`, one row per model and group."""
+        from .frames import ValueTable
+
+        shown = self.report("values", by=",".join(keys or ("component",)), **options)
+        return ValueTable(shown.data["models"], lambda form: rendered(shown, "fragment" if form == "html" else form))
 
     @property
     def plot(self) -> Plot:
@@ -234,15 +260,31 @@ def ask(
     return report(tables, command, **options)
 
 
-def report(tables: Sequence[ParameterTable], command: str, **options: Any) -> Report:
-    """What `command` says of the models. Raises UsageError for an unknown command."""
+def report(tables: Sequence[ParameterTable], command: str, *, live: Sequence[object] = (), **options: Any) -> Report:
+    """What `command` says of the models. Raises UsageError for an unknown command.
+
+    `live`: for each model the module or state dict that it is, None for one that lies elsewhere.
+    """
     analysis = find(ANALYSES, command, kind="command")
     if command == "study" and "beyond" not in options:
         options["beyond"] = _beyond(analysis.REFERENCE_MODELS)
     if hasattr(analysis, "TAKES_VALUES"):
-        options["opened"] = tuple(open_values(table.name, table.source) for table in tables)
+        options |= _opened(tables, analysis, options, live or (None,) * len(tables))
     result: Report = analysis.report(analysis.analyze(tables, analysis.Options(**options)))
     return result
+
+
+def _opened(
+    tables: Sequence[ParameterTable], analysis: Any, options: Mapping[str, Any], live: Sequence[object]
+) -> dict[str, Any]:
+    """What gives the analysis values: files of weights, live models, or histograms where they do and are there."""
+    answers = hasattr(analysis, "TAKES_HISTOGRAMS") and not any(options.get(name) for name in analysis.NEEDS_WEIGHTS)
+    stored = tuple(open_histograms(table.source) if answers else None for table in tables)
+    opened = tuple(
+        open_live(held) if held is not None else open_values(table.name, table.source) if histograms is None else None
+        for table, histograms, held in zip(tables, stored, live, strict=True)
+    )
+    return {"opened": opened, "stored": stored} if answers else {"opened": opened}
 
 
 def listed(command: str, words: Sequence[str], **chosen: Any) -> Report:

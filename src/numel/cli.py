@@ -9,7 +9,7 @@ from argparse import ArgumentParser, HelpFormatter, Namespace, RawDescriptionHel
 
 from . import __version__
 from .analyses import ANALYSES
-from .errors import NumelError, Sentence, UsageError, reason
+from .errors import NumelError, Sentence, StoppedError, UsageError, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,13 +27,16 @@ class _Parser(ArgumentParser):
 
 def run() -> NoReturn:
     """The console script."""
+    if not any(word.startswith(("--spectrum", "--rank")) for word in sys.argv):
+        # nothing else needs BLAS, whose threads take 0.07 s of CPU to start
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()  # one question, one answer: nothing becomes garbage that matters before the process ends
     try:
         code = main(sys.argv[1:])
         if sys.stdout is not None:
             sys.stdout.flush()
     except KeyboardInterrupt:
-        code = 130
+        code = StoppedError.exit_code
     except BrokenPipeError:  # the reader (head, less) has seen enough
         _write_nowhere()
         code = 0
@@ -44,6 +47,12 @@ def run() -> NoReturn:
         said = Sentence("cannot write the answer: {why}", why=reason(error))
         print(f"numel: {Translator(choose(sys.argv[1:], os.environ)).sentence(said)}", file=sys.stderr)  # noqa: T201
         code = 1
+    if (
+        code == StoppedError.exit_code
+    ):  # nobody waits any more for threads that wait for an answer from afar, or for LAPACK
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        os._exit(code)
     gc.freeze()  # nor at its end, where Python would go through all objects once more, for 3 ms
     sys.exit(code)
 
@@ -194,7 +203,7 @@ def _answer(command: str, analysis: Any, options: Namespace) -> int:
         shown = api.ask(command, words, **chosen)
     color = {"auto": None, "always": True, "never": False}[options.color]
     api.deliver(shown, api.Delivery(options.format, options.output, options.save, options.lang, color, options.width))
-    return 0
+    return shown.exit_code
 
 
 def _split_words(analysis: Any, options: Namespace) -> tuple[list[str], dict[str, Any]]:

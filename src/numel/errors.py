@@ -9,7 +9,9 @@ NumelError                      1
 ├── ConfigError                 4   a hyper-parameter is missing, of the wrong type or out of range
 ├── UnsupportedError            4   well formed, and numel does not read it (yet): an architecture, a dtype, a container
 ├── MissingValuesError          4   the question needs weights and only shapes are known
-└── MissingDependencyError      2   an optional package is needed: says which extra to install
+├── MissingDependencyError      2   an optional package is needed: says which extra to install
+├── EngineError                 1   the processes or machines that should count have failed
+└── StoppedError              130   interrupted, and says what is kept and how to go on
 """
 
 from __future__ import annotations
@@ -190,3 +192,13 @@ class MissingDependencyError(NumelError):
         super().__init__(Sentence(message, what=what, package=package, extra=extra))
         self.package = package
         self.extra = extra
+
+
+class EngineError(NumelError):
+    """The processes or machines that should count have failed, or cannot be reached."""
+
+
+class StoppedError(NumelError):
+    """Interrupted by the user, with something kept to go on from."""
+
+    exit_code = 130

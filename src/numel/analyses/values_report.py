@@ -65,6 +65,8 @@ def report(result: tuple[ModelValues, ...]) -> Report:
         blocks += (describe.summary(model.table, count(model.table)), *_tables(model))
         if model.pictures is not None:
             blocks += values_figures.charts(model.table.name, model.pictures)
+        if model.spectra is not None and (chart := model.spectra.chart(model.table.name)):
+            blocks += (chart,)
     tables = [model.table for model in result]
     data = {"models": [_model_data(model) for model in result]}
     return Report(
@@ -80,6 +82,12 @@ def report(result: tuple[ModelValues, ...]) -> Report:
 
 def _model_data(model: ModelValues) -> dict[str, Any]:
     found = {**describe.model_data(model.table), "groups": _data(model), "stats": _stats(model.whole)}
+    if model.dequantised:
+        found["dequantised"] = dict(model.dequantised)
+    if model.spectra is not None:
+        for group, of_group in zip(found["groups"], model.spectra.groups, strict=True):
+            group["spectrum"] = of_group
+        found["spectra"] = model.spectra.data()
     if model.pictures is not None:
         found |= values_figures.data(model.pictures)
     if model.channels is not None:
@@ -112,24 +120,31 @@ def _tables(model: ModelValues) -> tuple[Block, ...]:
     if model.channels is not None:
         rows = tuple((c.tensor, _AXES[c.axis], *c[2:]) for c in model.channels)
         blocks += (Table(Text("Channels that stand out"), _CHANNELS, rows, key="channels"),)
+    if model.spectra is not None:
+        names, leads = _leads(model)
+        blocks += (model.spectra.table(key_columns(names), leads),)
     return blocks
 
 
-def _table(model: ModelValues, columns: tuple[Column, ...], title: Text, key: str) -> Table:
+def _leads(model: ModelValues) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The keys that are shown, and what stands in their columns: a line for each group, and the total's."""
     shown = telling(model.names, [group.keys for group in model.groups])
     if "tensor" in model.names:  # what else a tensor is stands in `numel MODEL --by tensor`
         shown = [model.names.index("tensor")]
     names = tuple(model.names[i] for i in shown)
-    rows = tuple(
-        (
-            *(shown_key(n, group.keys[i]) for n, i in zip(names, shown, strict=True)),
-            *(cell_of(group, column.key) for column in columns),
-        )
-        for group in model.groups
-    )
-    blank = (Value("", Unit.NAME),) * (len(names) - 1)
-    total = (Text("total"), *blank, *(cell_of(model.whole, column.key) for column in columns))
-    return Table(title, (*key_columns(names), *columns), rows, total, key=key)
+    rows: list[tuple[Any, ...]] = [
+        tuple(shown_key(n, group.keys[i]) for n, i in zip(names, shown, strict=True)) for group in model.groups
+    ]
+    return names, [*rows, (Text("total"), *(Value("", Unit.NAME),) * (len(names) - 1))]
+
+
+def _table(model: ModelValues, columns: tuple[Column, ...], title: Text, key: str) -> Table:
+    names, leads = _leads(model)
+    rows = [
+        (*lead, *(cell_of(group, column.key) for column in columns))
+        for lead, group in zip(leads, (*model.groups, model.whole), strict=True)
+    ]
+    return Table(title, (*key_columns(names), *columns), tuple(rows[:-1]), rows[-1], key=key)
 
 
 def _stats(group: GroupValues) -> dict[str, Any]:
@@ -160,11 +175,13 @@ def _data(model: ModelValues) -> list[dict[str, Any]]:
 def _records(result: tuple[ModelValues, ...]) -> Table:
     """The long form for CSV: one row per model and group."""
     names = result[0].names
+    spectra = next((model.spectra for model in result if model.spectra is not None), None)
     columns = (
         Column("model", Text("model"), Unit.NAME),
         *key_columns(names),
         Column("n_tensors", Text("tensors"), Unit.COUNT),
         *_RECORDS,
+        *(spectra.columns() if spectra else ()),
     )
     rows = tuple(
         (
@@ -172,9 +189,12 @@ def _records(result: tuple[ModelValues, ...]) -> Table:
             *("x".join(map(str, key)) if isinstance(key, tuple) else key for key in group.keys),
             group.n_tensors,
             *(cell_of(group, column.key) for column in _RECORDS),
+            *of_spectrum.values(),
         )
         for model in result
-        for group in model.groups
+        for group, of_spectrum in zip(
+            model.groups, model.spectra.groups if model.spectra else ({},) * len(model.groups), strict=True
+        )
     )
     return Table(Text(""), columns, rows, key="groups")
 
@@ -197,13 +217,27 @@ def _assumptions(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
             said.append(
                 Text("quantiles and outliers of wide dtypes: from bins, off by at most {share} of a value", values)
             )
+    dequantised = {name: n for m in result for name, n in m.dequantised.items()}
+    if dequantised:
+        names = Value(", ".join(sorted(dequantised)), Unit.NAME)
+        said.append(
+            Text("the values of {dtypes} are dequantised: integers times their scales, as float32", {"dtypes": names})
+        )
     dtypes = {row.tensor.dtype.name for m in result for row in m.table.rows if row.excluded is None}
-    if any(name.startswith(_QUANTISED) for name in dtypes):
+    if any(name.startswith(_QUANTISED) and name not in dequantised for name in dtypes):
         said.append(Text("quantised values are taken as they are stored, without their scales"))
+    spectra = [model.spectra for model in result if model.spectra is not None]
+    if spectra:
+        said += spectra[0].assumptions(spectra)
     return tuple(said)
 
 
 def _warnings(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
+    odd = [text for m in result if m.spectra for text in m.spectra.warnings(m.table.name)]
+    return (*odd, *_unread(result))
+
+
+def _unread(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
     return tuple(
         Text(
             "{model}: the values of {n} tensors are not read, as numel does not know how to: {dtypes}",

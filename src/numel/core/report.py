@@ -91,6 +91,7 @@ class ChartKind(StrEnum):
     LINES = "lines"  # series against x (logarithmic), labelled at their ends
     DISTRIBUTION = "distribution"  # densities against x in units of σ
     RANGE = "range"  # least, quarter, median, three quarters and greatest (the series) of each category
+    RANKS = "ranks"  # sizes against their rank, both logarithmic, measured by what stands at 1
     MAP = "map"  # a colour for each series (a row) and category (a column)
 
 
@@ -162,7 +163,7 @@ class Report(NamedTuple):
 
     `data` is the body of `--json`: plain dicts, lists and numbers with stable English keys, which hold every number
     that the blocks show. `assumptions` say how it was counted, `warnings` what is odd; views print both. `records`
-    is the long form for CSV; None: the first table.
+    is the long form for CSV; None: the first table. `exit_code`: 1 where a check that was asked for failed.
     """
 
     command: str
@@ -172,6 +173,7 @@ class Report(NamedTuple):
     assumptions: tuple[Text, ...] = ()
     warnings: tuple[Text, ...] = ()
     records: Table | None = None
+    exit_code: int = 0
 
 
 def charts(report: Report) -> list[Chart]:

@@ -42,4 +42,9 @@ FORMATS: dict[str, Format] = {
         suffixes=(".gguf",),
         magic=(0, b"GGUF"),
     ),
+    "numel": Format(
+        Plugin("numel.statistics.artefact:read", "histograms of the values, without the weights (numel values)"),
+        suffixes=(".numel",),
+        magic=(0, b"PAR1"),
+    ),
 }

@@ -86,6 +86,8 @@ def read(found: Found) -> Inventory:
 
         with found.open(found.shard_index) as index:
             inventory = read_sharded(index, found.open, beside=found.beside)
+    if inventory.source.format == "numel":  # it says itself which model it is of
+        return inventory._replace(source=Source(found.kind, "numel", found.location))
     return inventory._replace(
         name=found.name,
         source=Source(found.kind, inventory.source.format, found.location),

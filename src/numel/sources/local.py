@@ -22,7 +22,7 @@ _SINGLE = "model.safetensors"
 _CONFIG = "config.json"
 _INDEX_SUFFIX = ".safetensors.index.json"
 # What holds weights, the best first: several kinds often lie side by side and hold the same model.
-_WEIGHTS = (".safetensors", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".h5")
+WEIGHTS = (".safetensors", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".h5")
 _NO_MODEL = re.compile(r"(training_args|optimizer|scheduler|rng_state.*|tokenizer.*|vocab)\.\w+")
 _NUMBERED = re.compile(r"(.+)-(\d{3,6})-of-(\d{3,6})(\.\w+)")
 _OWN_NAME = re.compile(r"(pytorch_)?model([.-].*)?\.\w+")  # a file that transformers named, so config.json is its own
@@ -182,8 +182,14 @@ def find(path: str | os.PathLike[str]) -> LocalModel:
     if not stat.S_ISREG(mode):
         _refuse_kind(location, mode)
     root, file = os.path.split(location)
-    folder = LocalModel(location, root, "file", _name_of_folder(root))
-    beside = _CONFIG if os.path.lexists(os.path.join(root, _CONFIG)) else None
+    has_config = os.path.lexists(os.path.join(root, _CONFIG))
+    return of_file(location, root, file, name=_name_of_folder(root), has_config=has_config)
+
+
+def of_file(location: str, root: str, file: str, *, name: str, has_config: bool) -> LocalModel:
+    """What a single `file` in `root` means; `name` is its folder's."""
+    folder = LocalModel(location, root, "file", name)
+    beside = _CONFIG if has_config else None
     if file.lower().endswith(_INDEX_SUFFIX):
         return folder._replace(shard_index=file, config=beside)
     if file.lower().endswith(".json"):
@@ -195,23 +201,26 @@ def find(path: str | os.PathLike[str]) -> LocalModel:
 
 
 def _in_folder(location: str) -> LocalModel:
-    """What a folder holds. Which of several files is used follows transformers: one file before an index of many."""
+    """What a folder holds."""
     try:
         with os.scandir(location) as entries:
             files = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         _refuse_path(location, error)
-    found = LocalModel(
-        location, location, "folder", _name_of_folder(location), config=_CONFIG if _CONFIG in files else None
-    )
-    tensors = [file for file in files if file.lower().endswith(_WEIGHTS[0])]
+    return of_names(location, files, name=_name_of_folder(location))
+
+
+def of_names(location: str, files: list[str], *, name: str) -> LocalModel:
+    """What a folder with these files holds. Which of several is used follows transformers: one file before an index of many."""
+    found = LocalModel(location, location, "folder", name, config=_CONFIG if _CONFIG in files else None)
+    tensors = [file for file in files if file.lower().endswith(WEIGHTS[0])]
     indices = [file for file in files if file.lower().endswith(_INDEX_SUFFIX)]
     if _SINGLE in tensors:
         return found._replace(weights=(_SINGLE,), warnings=_unused(_SINGLE, [*indices, *tensors]))
     if indices:
         index = min(indices, key=lambda file: (file != "model" + _INDEX_SUFFIX, file))
         return found._replace(shard_index=index, beside=tuple(tensors), warnings=_unused(index, indices))
-    for suffix in _WEIGHTS:
+    for suffix in WEIGHTS:
         weights = [file for file in files if file.lower().endswith(suffix) and not _NO_MODEL.fullmatch(file)]
         if weights:
             return _without_index(found, weights)
@@ -310,7 +319,7 @@ def _folders_with_models(location: str, files: list[str]) -> Iterator[str]:
     deeper = [f"snapshots/{name}" for name in _names(os.path.join(location, "snapshots"))]
     for folder in [*files, *deeper][:_MAX_FOLDERS_SEARCHED]:
         names = _names(os.path.join(location, folder))
-        if _CONFIG in names or any(name.endswith(_WEIGHTS[0]) for name in names):
+        if _CONFIG in names or any(name.endswith(WEIGHTS[0]) for name in names):
             yield folder
 
 

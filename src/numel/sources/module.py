@@ -1,4 +1,4 @@
-"""What a live torch module or a state dict holds: names and shapes; the values are not read.
+"""What a live torch module or a state dict holds: names and shapes; the values are not read here (`live` does).
 
 torch is not imported: a tensor is whatever has a shape and a dtype, and a module whatever has named_modules. So
 tensors on the meta device, NumPy arrays and the wrappers of distributed training do as well.
@@ -30,7 +30,9 @@ _WRAPPERS = {
 }
 
 
-class _Member(NamedTuple):
+class Member(NamedTuple):
+    """A tensor and its name."""
+
     name: str
     tensor: Any
     is_buffer: bool
@@ -60,8 +62,13 @@ def read(live: object) -> Inventory:
     return _inventory(name or class_name, source, list(_of_module(module)), (), config)
 
 
+def members(live: object) -> list[Member]:
+    """The tensors of a torch module or a state dict with their names, tied ones as often as they are named."""
+    return _of_state_dict(live)[0] if isinstance(live, Mapping) else list(_of_module(_unwrapped(live)))
+
+
 def _inventory(
-    name: str, source: Source, members: list[_Member], warnings: tuple[str, ...], config: ModelConfig | None
+    name: str, source: Source, members: list[Member], warnings: tuple[str, ...], config: ModelConfig | None
 ) -> Inventory:
     """The members as tensors, each memory once."""
     stored: dict[Hashable, str] = {}
@@ -69,7 +76,7 @@ def _inventory(
     aliases: dict[str, str] = {}
     buffers: set[str] = set()
     for member in members:
-        tensor = TensorInfo(member.name, _shape(member), _dtype(member))
+        tensor = TensorInfo(member.name, _shape(member), _dtype(member), member.name, 0)  # sources.live opens it so
         first = stored.setdefault(_memory(member.tensor), member.name)
         if first == member.name:
             tensors.append(tensor)
@@ -82,24 +89,22 @@ def _inventory(
     )
 
 
-def _of_module(module: Any) -> Iterator[_Member]:
+def _of_module(module: Any) -> Iterator[Member]:
     """Parameters and saved buffers in the order of state_dict(), which is not called: it may gather them all."""
     for path, inner in module.named_modules(remove_duplicate=False):
         prefix = path + "." if path else ""
         transient = getattr(inner, "_non_persistent_buffers_set", ())
         for name, tensor in inner._parameters.items():  # noqa: SLF001 - named_parameters hides which module has what
             if tensor is not None:
-                yield _Member(prefix + name, tensor, is_buffer=False)
+                yield Member(prefix + name, tensor, is_buffer=False)
         for name, tensor in inner._buffers.items():  # noqa: SLF001
             if tensor is not None and name not in transient:
-                yield _Member(prefix + name, tensor, is_buffer=True)
+                yield Member(prefix + name, tensor, is_buffer=True)
 
 
-def _of_state_dict(state: Mapping[Any, Any]) -> tuple[list[_Member], tuple[str, ...]]:
+def _of_state_dict(state: Mapping[Any, Any]) -> tuple[list[Member], tuple[str, ...]]:
     """The tensors of a state dict, and a warning about what else it holds."""
-    members = [
-        _Member(str(name), tensor, is_buffer=False) for name, tensor in state.items() if hasattr(tensor, "dtype")
-    ]
+    members = [Member(str(name), tensor, is_buffer=False) for name, tensor in state.items() if hasattr(tensor, "dtype")]
     others = [str(name) for name, value in state.items() if not hasattr(value, "dtype")]
     if not members:
         inside = [name for name in others if isinstance(state.get(name), Mapping)]
@@ -155,7 +160,7 @@ def _memory(tensor: Any) -> Hashable:
     return view
 
 
-def _shape(member: _Member) -> tuple[int, ...]:
+def _shape(member: Member) -> tuple[int, ...]:
     try:
         return tuple(map(int, member.tensor.shape))
     except (RuntimeError, TypeError, ValueError) as error:
@@ -164,12 +169,12 @@ def _shape(member: _Member) -> tuple[int, ...]:
         raise UnsupportedError(message, hint=hint) from error
 
 
-def _dtype(member: _Member) -> DType:
+def _dtype(member: Member) -> DType:
     found = torch_dtype(str(member.tensor.dtype))
     return found if found is not None else _refuse_dtype(member)
 
 
-def _refuse_dtype(member: _Member) -> NoReturn:
+def _refuse_dtype(member: Member) -> NoReturn:
     message = Sentence(
         "{name} is of {dtype}, which no checkpoint has",
         name=visible(member.name, 64),

@@ -43,6 +43,8 @@ def decoded(dtype: str, raw: bytes) -> NDArray[np.float64]:
     if dtype == "F4":
         pairs = np.frombuffer(raw, np.uint8)
         patterns = np.stack([pairs & 15, pairs >> 4], axis=1).ravel()
+    elif dtype == "BF16":  # the upper half of an F32: four times as fast as the table
+        return widened((np.frombuffer(raw, np.uint16).astype(np.uint32) << np.uint32(16)).view(np.float32))
     elif dtype in ONE_BYTE or dtype in TWO_BYTES:
         patterns = np.frombuffer(raw, np.uint8 if dtype in ONE_BYTE else np.uint16)
     else:

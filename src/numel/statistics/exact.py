@@ -54,6 +54,27 @@ def units(x: float) -> int:
     return numerator << (SCALE - denominator.bit_length() + 1)
 
 
+def hexadecimal(x: int) -> str:
+    """A sum (in units of 2^-SCALE) as C and Python write a float in hexadecimal, with all its digits.
+
+    >>> hexadecimal(3 << SCALE), float.fromhex(hexadecimal(-(5 << SCALE - 1)))
+    ('0x3p+0', -2.5)
+    """
+    if not x:
+        return "0x0p+0"
+    n_zeros = (x & -x).bit_length() - 1
+    return f"{x >> n_zeros:#x}p{n_zeros - SCALE:+d}"
+
+
+def from_hexadecimal(text: str) -> int:
+    """The sum that `hexadecimal` wrote. Raises ValueError for anything else."""
+    digits, _, exponent = text.partition("p")
+    shift = int(exponent) + SCALE
+    if not 0 <= shift <= 4 * SCALE:
+        raise ValueError
+    return int(digits, 16) << shift
+
+
 def shifted(sums: Sequence[int], n: int, pivot: float) -> tuple[int, int, int, int]:
     """Σx … Σx⁴ from Σd … Σd⁴ with d = x − pivot, in units, by the binomial theorem in integers."""
     d1, d2, d3, d4 = sums

@@ -131,9 +131,10 @@ def _sorted(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[NDA
 
 
 class Merging:
-    """A merge of many, one by one, that holds only a few of them at a time."""
+    """A merge of many, one by one, that holds only a few of them at a time: `most` values, or as many again as it has."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 1 << 18) -> None:
+        self._most = most
         self._waiting: list[Histogram] = []
         self._n_waiting = 0
 
@@ -141,7 +142,7 @@ class Merging:
         """One more."""
         self._waiting.append(histogram)
         self._n_waiting += len(histogram.values)
-        if self._n_waiting > max(4 * len(self._waiting[0].values), 1 << 18):
+        if self._n_waiting > max(2 * len(self._waiting[0].values), self._most):
             self._waiting = [merge(self._waiting)]
             self._n_waiting = len(self._waiting[0].values)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..palette import color_of
 from .labels import LINE_HEIGHT
-from .sheet import FAINT, NORMAL, SMALL, Margins, draw_key, key_lines
+from .sheet import FAINT, NORMAL, SMALL, Margins, dashes_of, key_lines, power_of_ten
 
 if TYPE_CHECKING:
     from ..core.report import Chart
@@ -18,7 +18,6 @@ _HEIGHT = 240.0
 _LEFT = 40.0
 _KEY_GAP = 10.0
 _TICKS = (1, 2, 3, 6, 10, 20, 50, 100, 200, 500, 1000)
-_DASHES = ("-", "--", ":", "-.")  # more series than colours: the dashes tell them apart
 
 
 def margins(chart: Chart, translate: Translator, room: float) -> Margins:
@@ -30,7 +29,7 @@ def margins(chart: Chart, translate: Translator, room: float) -> Margins:
 def paint(sheet: Sheet) -> None:
     """Draw each series as a line over asinh x, which is even near 0 and logarithmic far out; the normal one in grey."""
     chart, ax = sheet.chart, sheet.ax
-    seen: dict[str, int] = {}
+    dashes = dashes_of(chart)
     points = [
         (x, value)
         for s in chart.series
@@ -41,11 +40,9 @@ def paint(sheet: Sheet) -> None:
     lowest = min((value for _, value in points), default=1e-3)
     grid = [i / 20 for i in range(-90, 91)]
     ax.plot([asinh(z) for z in grid], [exp(-z * z / 2) / sqrt(2 * pi) for z in grid], color=FAINT, linewidth=0.9)
-    for series in chart.series:
+    for series, dash in zip(chart.series, dashes, strict=True):
         shown = [(asinh(x), v) for x, v in zip(chart.x, series.values, strict=False) if v is not None and v > 0]
         color = color_of(series.key)
-        seen[color] = seen.get(color, 0) + 1
-        dash = _DASHES[(seen[color] - 1) % len(_DASHES)]
         ax.plot([x for x, _ in shown], [y for _, y in shown], color=color, linewidth=1.6, linestyle=dash)
     ax.set_yscale("log")
     top = max([0.5, *(value for _, value in points)])
@@ -56,23 +53,7 @@ def paint(sheet: Sheet) -> None:
     labels = [f"{t}".replace("-", "−") if abs(t) in (0, 1, 3, 10, 100, 1000) else "" for t in ticks]
     ax.set_xticks([asinh(t) for t in ticks], labels, fontsize=SMALL)
     powers = range(round(log10(lowest / 2)), round(log10(top * 2)) + 1, 2)
-    ax.set_yticks([10.0**p for p in powers], [_power(p) for p in powers], fontsize=SMALL)
+    ax.set_yticks([10.0**p for p in powers], [power_of_ten(p) for p in powers], fontsize=SMALL)
     ax.set_yticks([], minor=True)
     ax.set_xlabel(sheet.translate.text(chart.x_title), fontsize=SMALL, labelpad=4, parse_math=False)
-    _key(sheet)
-
-
-def _key(sheet: Sheet) -> None:
-    """The key above; its lines are placed in points on the logarithmic axis, by a linear one that lies over it."""
-    over = sheet.ax.twinx()
-    over.set_ylim(0, 1)
-    over.axis("off")
-    point = 1 / sheet.height
-    draw_key(sheet._replace(ax=over), range(len(sheet.chart.series)), 1 + 6 * point, -point)
-
-
-def _power(exponent: int) -> str:
-    """A power of ten as text."""
-    if exponent == 0:
-        return "1"
-    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    sheet.key_above(dashes)

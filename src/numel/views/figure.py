@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from ..core.report import Chart, ChartKind, charts
 from ..errors import Sentence, UsageError
 from ..translate import Translator
-from . import distribution, grouped, heatmap, lines, ranges, stacked
+from . import distribution, grouped, heatmap, lines, ranges, ranks, stacked
 from .files import write_whole
 from .labels import LINE_HEIGHT, broken
 from .sheet import EDGE, INK, NORMAL, TITLE, Margins, sheet_of
@@ -37,6 +37,7 @@ KINDS = {
     ChartKind.DISTRIBUTION: distribution,
     ChartKind.RANGE: ranges,
     ChartKind.MAP: heatmap,
+    ChartKind.RANKS: ranks,
 }
 _WIDTH = 7.6 * 72  # points
 _MARGIN = 10.0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.report import Chart, Unit
+from ..core.report import Chart, ChartKind, Unit
 from ..palette import color_of
 from ..units import format_value, magnitude
 from .labels import LINE_HEIGHT, width
 from .layout import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
 
@@ -23,7 +23,9 @@ EDGE = "#fefefe"  # between the parts of a bar: the page shows through
 TITLE, NORMAL, SMALL = 12.0, 9.5, 8.5  # font sizes in points
 _SHORT, _LONGEST = 16, 30  # characters of a category's name: on one line, and on any
 _LONGEST_NAME = 40  # characters of a series' name
+_DASHES = ("-", "--", ":", "-.")
 _SQUARE = 12.0  # points: the colour before a name, and its gap
+_DASH = 24.0  # the same where the dashes of a line must be seen
 
 
 class Margins(NamedTuple):
@@ -53,6 +55,26 @@ class Sheet(NamedTuple):
         """A thin line from a part of the chart to its label."""
         self.ax.plot([start[0], end[0]], [start[1], end[1]], color=color, linewidth=0.7, clip_on=False)
 
+    def key_above(self, dashes: Sequence[str]) -> None:
+        """The key above logarithmic axes: its lines are placed in points, by linear ones that lie over them."""
+        over = self.ax.inset_axes((0.0, 0.0, 1.0, 1.0), facecolor="none")
+        over.set_ylim(0, 1)
+        over.set_xlim(0, 1)
+        over.axis("off")
+        point = 1 / self.height
+        draw_key(self._replace(ax=over), range(len(self.chart.series)), 1 + 6 * point, -point, dashes)
+
+
+def power_of_ten(exponent: int) -> str:
+    """A power of ten as text.
+
+    >>> power_of_ten(-3), power_of_ten(0)
+    ('10⁻³', '1')
+    """
+    if exponent == 0:
+        return "1"
+    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
 
 def sheet_of(chart: Chart, translate: Translator, ax: Axes) -> Sheet:
     """The Axes, bare, with their size as it is now."""
@@ -63,6 +85,17 @@ def sheet_of(chart: Chart, translate: Translator, ax: Axes) -> Sheet:
     inches = figure.get_size_inches() if figure is not None else (6.4, 4.8)
     place = ax.get_position()
     return Sheet(chart, translate, ax, float(inches[0]) * 72 * place.width, float(inches[1]) * 72 * place.height)
+
+
+def dashes_of(chart: Chart) -> list[str]:
+    """How the line of each series is dashed: more series than colours, and the dashes tell them apart."""
+    seen: dict[str, int] = {}
+    found = []
+    for series in chart.series:
+        color = color_of(series.key)
+        found.append(_DASHES[seen.get(color, 0) % len(_DASHES)])
+        seen[color] = seen.get(color, 0) + 1
+    return found
 
 
 def category_names(chart: Chart, translate: Translator | None = None) -> list[str]:
@@ -108,15 +141,20 @@ def value_axis(sheet: Sheet) -> None:
     sheet.ax.set_yticks([percent / 100 for percent in percents], [label + sign for label in labels])
 
 
+def _square(chart: Chart) -> float:
+    return _DASH if chart.kind in (ChartKind.DISTRIBUTION, ChartKind.RANKS) else _SQUARE
+
+
 def key_lines(
     chart: Chart, translate: Translator, which: Iterable[int], room: float
 ) -> list[list[tuple[float, int, str]]]:
     """Which colour is which, line by line in `room` points: where (in points), which series, and its name."""
     lines: list[list[tuple[float, int, str]]] = [[]]
+    square = _square(chart)
     x = 0.0
     for k in which:
         text = shorten(translate.text(chart.series[k].title), _LONGEST_NAME)
-        size = _SQUARE + width(text, NORMAL, bold=True)
+        size = square + width(text, NORMAL, bold=True)
         if lines[-1] and x + size > room:
             lines.append([])
             x = 0.0
@@ -125,14 +163,22 @@ def key_lines(
     return lines
 
 
-def draw_key(sheet: Sheet, which: Iterable[int], y: float, point: float) -> None:
-    """The key of these series, its last line at `y`; a `point` is that many units of the vertical axis, downwards."""
+def draw_key(sheet: Sheet, which: Iterable[int], y: float, point: float, dashes: Sequence[str] = ()) -> None:
+    """The key of these series, its last line at `y`; a `point` is that many units of the vertical axis, downwards.
+
+    `dashes`: of each series, where lines of one colour differ in them.
+    """
     lines = key_lines(sheet.chart, sheet.translate, which, sheet.width)
     left, right = sheet.ax.get_xlim()
     for n, line in enumerate(reversed(lines)):
         for x, k, text in line:
             at = left + x / sheet.width * (right - left)
-            beside = left + (x + _SQUARE) / sheet.width * (right - left)
+            beside = left + (x + _square(sheet.chart)) / sheet.width * (right - left)
             height = y - n * NORMAL * LINE_HEIGHT * point
-            sheet.write(at, height, "■", color=color_of(sheet.chart.series[k].key), va="baseline")
+            color = color_of(sheet.chart.series[k].key)
+            if dashes:
+                ends, middle = [at, at + (beside - at) * 0.72], height - 0.35 * NORMAL * point
+                sheet.ax.plot(ends, [middle] * 2, color=color, linewidth=2, linestyle=dashes[k], clip_on=False)
+            else:
+                sheet.write(at, height, "■", color=color, va="baseline")
             sheet.write(beside, height, text, va="baseline", fontweight="bold")

@@ -23,7 +23,7 @@ def table_of(chart: Chart) -> Table:
         columns.append(Column("x", chart.x_title, Unit.COUNT))
         names = chart.categories or ("",) * len(chart.x)
         leads = [(Value(name, Unit.NAME), x) for name, x in zip(names, chart.x, strict=True)]
-    if chart.kind is ChartKind.DISTRIBUTION:
+    if chart.kind in (ChartKind.DISTRIBUTION, ChartKind.RANKS):
         columns, leads = [Column("x", chart.x_title, chart.x_unit)], [(x,) for x in chart.x]
     columns += [Column(series.key, series.title, chart.y_unit) for series in chart.series]
     rows = tuple((*lead, *(series.values[k] for series in chart.series)) for k, lead in enumerate(leads))

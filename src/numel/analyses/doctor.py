@@ -1,0 +1,123 @@
+"""What looks wrong in the weights? NaN, dead or constant lines, dead γ, untouched, doubled and needlessly wide tensors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..core.visible import visible
+from ..errors import MissingValuesError, Sentence, UsageError
+from ..statistics.scan import Reading, scan, unread
+from . import doctor_report
+from .doctor_checks import Facts, Setting, alone, facts_of, padding_of
+from .doctor_compared import between, starts_of
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Callable, Sequence
+
+    from ..core.bytes import ValueFile
+    from ..core.parameters import Parameter, ParameterTable
+    from ..core.report import Report
+    from .doctor_checks import Finding
+
+TAKES_VALUES = True
+SEVERITIES = ("error", "warning", "note")
+
+
+class Options(NamedTuple):
+    """`match`: only tensors of that name (with * and ?). `strict`: errors and warnings fail the command.
+
+    `threads`: None is one per processor. `opened` and `progress` come from the api.
+    """
+
+    match: str | None = None
+    strict: bool = False
+    threads: int | None = None
+    opened: tuple[Callable[[str], ValueFile], ...] = ()
+    progress: Callable[[int, int], None] | None = None
+
+
+class Examination(NamedTuple):
+    """What was found in one model, the worst first; `n_tensors` were read, those of the dtypes `unread` were not."""
+
+    table: ParameterTable
+    findings: tuple[Finding, ...]
+    n_tensors: int
+    n_unread: int
+    unread: tuple[str, ...]
+    setting: Setting
+    is_strict: bool
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it was asked to fail, and anything but notes was found."""
+        return self.is_strict and any(finding.severity != "note" for finding in self.findings)
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """The command's own options."""
+    parser.add_argument("--match", metavar="GLOB", help="only the tensors of that name, such as '*.mlp.*'")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 where there is an error or a warning")
+    parser.add_argument("--threads", type=int, metavar="N", help="read in N threads; one per processor otherwise")
+
+
+def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[Examination, ...]:
+    """What looks wrong in each model. Raises UsageError for what cannot be asked, and what reading raises."""
+    if options.threads is not None and options.threads < 1:
+        message = Sentence("{option}: it must be 1 or more", option=f"--threads {options.threads}")
+        raise UsageError(message)
+    chosen = [_chosen(table, options.match) for table in models]
+    n_bytes = sum(row.tensor.nbytes or 0 for rows in chosen for row in rows)
+    found, n_before = [], 0
+    for table, rows, opened in zip(models, chosen, options.opened, strict=True):
+        found.append(_examined(table, rows, opened, options, (n_before, n_bytes)))
+        n_before += sum(row.tensor.nbytes or 0 for row in rows)
+    return tuple(found)
+
+
+def _chosen(table: ParameterTable, match: str | None) -> list[Parameter]:
+    """The tensors to look at, in the order in which they lie in the files: parameters, copies, scales and buffers."""
+    from fnmatch import fnmatchcase
+
+    rows = [row for row in table.rows if not match or fnmatchcase(row.tensor.name, match)]
+    if not rows:
+        message = Sentence("no parameter's name matches {glob}", glob=visible(match or "*", 100))
+        raise UsageError(message, hint=Sentence("numel MODEL --by tensor lists them"))
+    for row in rows:
+        if row.tensor.shard is None or row.tensor.offset is None:
+            message = Sentence("the values of {name} are not known, only its shape", name=visible(row.tensor.name, 120))
+            raise MissingValuesError(message, hint=Sentence("give the safetensors file or the folder that holds them"))
+    return sorted(rows, key=lambda row: (row.tensor.shard or "", row.tensor.offset or 0))
+
+
+def _examined(
+    table: ParameterTable,
+    rows: list[Parameter],
+    opened: Callable[[str], ValueFile],
+    options: Options,
+    done: tuple[int, int],
+) -> Examination:
+    """One model: every tensor by itself while it is read, then all of them beside each other."""
+    packed = {tensor.name: tensor.dtype.name for tensor in unread(row.tensor for row in rows)}
+    readable = [row for row in rows if row.tensor.name not in packed]
+    n_before, n_bytes = done
+    hears = options.progress
+    progress = None if hears is None else lambda n_done: hears(n_before + n_done, n_bytes)
+    setting = Setting(opened, starts_of(table), doctor_report.is_about_one(table), padding_of(table))
+    findings: list[Finding] = []
+    facts: list[Facts] = []
+    histograms = scan((row.tensor for row in readable), opened, Reading(options.threads, progress=progress))
+    for row, (_, histogram) in zip(readable, histograms, strict=True):
+        found = facts_of(row, histogram, setting)
+        findings += alone(found, histogram, setting)
+        facts.append(found)
+    findings += between(table, facts, setting)
+    order = {row.tensor.name: i for i, row in enumerate(table.rows)}
+    findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), order.get(finding.tensor or "", -1)))
+    dtypes = tuple(sorted(set(packed.values())))
+    return Examination(table, tuple(findings), len(readable), len(packed), dtypes, setting, options.strict)
+
+
+def report(result: tuple[Examination, ...]) -> Report:
+    """The findings of each model."""
+    return doctor_report.report(result)

@@ -1,0 +1,152 @@
+"""How is a diagnosis shown? One row a finding, the worst first, and how each was judged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..core.counts import count
+from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
+from . import describe
+from .doctor_checks import DEAD_GAMMA, LEAST_SQNR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..core.parameters import ParameterTable
+    from .doctor import Examination
+    from .doctor_checks import Finding
+
+_COLUMNS = (
+    Column("tensor", Text("tensor"), Unit.NAME),
+    Column("severity", Text("severity"), Unit.WORD),
+    Column("number", Text("how much"), Unit.REAL),
+    Column("what", Text("what"), Unit.WORD),
+    Column("advice", Text("what to do"), Unit.WORD),
+)
+_SEVERITIES = {"error": Text("error"), "warning": Text("warning"), "note": Text("note")}
+_MOST_ROWS = 100  # --json and --csv have all
+# The architectures whose norms multiply by 1 + weight: `(1.0 + self.weight)` in transformers 5.23, models/*/modeling_*.py.
+_ABOUT_ONE = (
+    "gemma", "gemma2", "gemma3", "gemma3_text", "minimax_m3_vl", "minimax_m3_vl_text", "muse_glimmer",
+    "muse_glimmer_text", "muse_spark", "muse_spark_text", "nemotron", "paligemma", "qwen3_5", "qwen3_5_moe",
+    "qwen3_5_moe_text", "qwen3_5_text", "qwen3_next", "qwen4_exp", "qwen4_exp_text", "recurrent_gemma", "step3p5",
+    "step3p7", "t5gemma", "t5gemma2", "t5gemma2_decoder", "t5gemma2_encoder", "t5gemma2_text", "t5_gemma_module",
+    "vaultgemma", "videoprism", "videoprism_text_model", "videoprism_vision_model",
+)  # fmt: skip
+
+
+def is_about_one(table: ParameterTable) -> bool:
+    """Whether the model's norms store γ − 1, as Gemma's do: what is stored is 0 at first, and −1 where it is dead."""
+    stated = [table.config.fields] if table.config else []
+    while stated:
+        fields = stated.pop()
+        if fields.get("model_type") in _ABOUT_ONE:
+            return True
+        stated += [value for value in fields.values() if isinstance(value, dict)]
+    return False
+
+
+def report(result: tuple[Examination, ...]) -> Report:
+    """The findings of each model as a table, and all of them for other programs."""
+    blocks: tuple[Block, ...] = ()
+    for model in result:
+        blocks += (describe.summary(model.table, count(model.table)), *_found(model))
+    tables = [model.table for model in result]
+    return Report(
+        "doctor",
+        Text("What looks wrong"),
+        blocks,
+        {"models": [_data(model) for model in result]},
+        tuple(_assumptions(result)),
+        (*describe.warnings(tables), *_warnings(result)),
+        _records(result),
+        exit_code=int(any(model.has_failed for model in result)),
+    )
+
+
+def _found(model: Examination) -> Iterator[Block]:
+    n = {"n": Value(model.n_tensors, Unit.COUNT)}
+    if not model.findings:
+        yield Note(Text("nothing looks wrong in {n} tensors", n))
+        return
+    rows = tuple(_row(finding) for finding in model.findings[:_MOST_ROWS])
+    yield Table(Text(""), _COLUMNS, rows, key="findings")
+    if len(model.findings) > _MOST_ROWS:
+        values = {"shown": Value(_MOST_ROWS, Unit.COUNT), "all": Value(len(model.findings), Unit.COUNT)}
+        yield Note(Text("{shown} of {all} findings are shown; --json has all", values))
+
+
+def _row(finding: Finding) -> tuple[Any, ...]:
+    tensor = Text("the model") if finding.tensor is None else finding.tensor
+    return tensor, _SEVERITIES[finding.severity], finding.number, finding.what, finding.advice
+
+
+def _data(model: Examination) -> dict[str, Any]:
+    severities = [finding.severity for finding in model.findings]
+    return {
+        **describe.model_data(model.table),
+        "n_findings": {name: severities.count(name) for name in _SEVERITIES},
+        "n_read": model.n_tensors,
+        "findings": [_finding(finding) for finding in model.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "severity": finding.severity,
+        "kind": finding.kind,
+        "tensor": finding.tensor,
+        "number": finding.number.raw,
+        "what": _english(finding.what),
+        "advice": _english(finding.advice),
+        **finding.details,
+    }
+
+
+def _english(text: Text) -> str:
+    """The sentence with its numbers as they are: `--json` is English, and no view is at hand here."""
+    return text.template.format(**{name: value.raw for name, value in text.values.items() if isinstance(value, Value)})
+
+
+def _records(result: tuple[Examination, ...]) -> Table:
+    """The long form for CSV: one row per model and finding."""
+    columns = (Column("model", Text("model"), Unit.NAME), Column("kind", Text("kind"), Unit.NAME), *_COLUMNS)
+    rows = tuple(
+        (model.table.name, finding.kind, finding.tensor, finding.severity, *_row(finding)[2:])
+        for model in result
+        for finding in model.findings
+    )
+    return Table(Text(""), columns, rows, key="findings")
+
+
+def _assumptions(result: tuple[Examination, ...]) -> Iterator[Text]:
+    """How it was judged, in sentences that hold for these models."""
+    yield Text("NaN, ±∞, zero and constant rows and columns (of 16 values or more), copies: by every value")
+    share = {"share": Value(DEAD_GAMMA, Unit.REAL)}
+    yield Text("dead γ: below {share} of the median |γ| of its tensor", share)
+    names = {"models": Value(", ".join(m.table.name for m in result if m.setting.is_about_one), Unit.NAME)}
+    if names["models"].raw:
+        yield Text("{models}: multiplies by 1 + what is stored, so a dead γ is stored as −1", names)
+    yield Text(
+        "untouched: zero, one, or not to be told from how matrices begin (normal(0, initializer_range), that over √(2·layers), "
+        "torch's own, LeCun, Glorot, He) by mean, standard deviation, kurtosis and distribution function, where half of the tensors of the "
+        "same name in other layers, or else of the model, moved"
+    )
+    least = {"least": Value(LEAST_SQNR, Unit.REAL)}
+    yield Text(
+        "int8: one scale max|x| / 127 for the matrix; told where the signal is less than {least} dB above the noise",
+        least,
+    )
+
+
+def _warnings(result: tuple[Examination, ...]) -> Iterator[Text]:
+    for model in result:
+        if model.n_unread:
+            yield Text(
+                "{model}: the values of {n} tensors are not read, as numel does not know how to: {dtypes}",
+                {
+                    "model": Value(model.table.name, Unit.NAME),
+                    "n": Value(model.n_unread, Unit.COUNT),
+                    "dtypes": Value(", ".join(model.unread), Unit.NAME),
+                },
+            )
