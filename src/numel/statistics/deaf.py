@@ -7,6 +7,10 @@ import logging
 import signal
 from contextlib import suppress
 
-with suppress(ValueError):  # not the main thread: it does not hear one anyway
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-logging.disable(logging.CRITICAL)
+
+def dask_setup(worker: object) -> None:
+    """What Dask calls in a worker's process before it works."""
+    del worker
+    with suppress(ValueError):  # not the main thread: it does not hear one anyway
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.disable(logging.CRITICAL)
