@@ -149,8 +149,14 @@ def test_a_folder_is_counted_from_its_headers_alone(server, folder, address, cap
     assert nbytes <= 2 * (256 << 10)
 
 
-@pytest.mark.parametrize("address", ["{url}/bucket/models/tiny", "s3://bucket/models/tiny"])
-@pytest.mark.parametrize("how", [[], ["--workers", "2"], ["--threads", "1"]])
+@pytest.mark.parametrize(
+    ("address", "how"),
+    [
+        ("{url}/bucket/models/tiny", []),
+        ("{url}/bucket/models/tiny", ["--threads", "1"]),
+        ("s3://bucket/models/tiny", ["--workers", "2"]),
+    ],
+)
 def test_its_values_are_read_by_ranges_and_come_to_the_same(server, folder, address, how, capsys):
     here = data(["values", folder, "--by", "tensor"], capsys)
     server.asked.clear()

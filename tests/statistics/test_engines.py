@@ -100,12 +100,11 @@ def test_numpy_and_c_come_to_the_same(model, right, monkeypatch):
     assert digests(model, threads=1) == right
 
 
-@pytest.mark.parametrize("piece_nbytes", [MIB, 64 * MIB])
-def test_processes_come_to_the_same_even_when_they_are_killed(model, right, piece_nbytes):
+def test_processes_come_to_the_same_even_when_they_are_killed(model, right):
     place, tensors = model
     pool = Processes(2, place.open)
     found, killed = [], 0
-    for tensor, histogram in scan(tensors, place.open, Reading(piece_nbytes=piece_nbytes, pool=lambda _: pool)):
+    for tensor, histogram in scan(tensors, place.open, Reading(piece_nbytes=MIB, pool=lambda _: pool)):
         if killed < 2:
             for worker in [worker for worker in pool.workers if worker.process is not None]:
                 worker.process.kill()
