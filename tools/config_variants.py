@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transformers.configuration_utils import ALLOWED_LAYER_TYPES, PreTrainedConfig
 
+from numel.blueprints.hyperparameters import EXPERTS, EXPERTS_PER_TOKEN
 from transformers_reference import config_class, make_config
 from variant_rules import ADAPT, SENSELESS
 
@@ -165,7 +166,14 @@ def random_fields(model_type: Kind, random: Random) -> Fields:
         drawn["num_labels"] = random.choice([1, 3, 5])
     if model_type in ADAPT:
         drawn |= ADAPT[model_type](drawn, random)
-    return drawn
+    return drawn | _not_too_many_experts(dict.fromkeys(defaults) | derived | drawn)
+
+
+def _not_too_many_experts(fields: Fields) -> Fields:
+    """How many experts a token chooses, where it would be more than there are; transformers builds such a model too."""
+    n_experts = next((fields[name] for name in EXPERTS if type(fields.get(name)) is int), None)
+    chosen = {name: fields[name] for name in EXPERTS_PER_TOKEN if name in fields} if n_experts else {}
+    return {name: min(2, n_experts) for name, n in chosen.items() if type(n) is not int or n > n_experts}
 
 
 def _value(model_type: Kind, name: str, known: Any, random: Random, sizes: Sizes) -> Any:

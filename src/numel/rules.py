@@ -273,7 +273,9 @@ RULES: tuple[Group, ...] = (
         ),
         (
             (r"act_fn", "activation"),
-            (r"gate_up|up_gate_proj|\.Wi$", "gate_up"),
+            (r"mlp_of_three\.fc1$", "gate"),
+            (r"mlp_of_three\.fc3$", "up"),
+            (r"gate_up|up_gate_proj|\.Wi$|dots_encoder\..*\.fc1$", "gate_up"),
             (r"output_dense", "down"),
             (r"proj_up_gate|fc12", "gate"),
             (r"up_proj|proj_up|c_fc|h_to_4h|intermediate|feed_forward\.dense|\.wi$|wi_1|w3$|ffn_up|" + FIRST, "up"),
@@ -315,6 +317,8 @@ CLUES: tuple[Clue, ...] = (
     Clue("attention", "receptance|time_decay", reads_as="time_mix"),
     # the flash-attn family calls every token mixer `mixer`
     Clue("mixer", "Wqkv", reads_as="self_attn"),
+    # dots.note counts the matrices of a gated MLP as Llama's authors do: gate, down and up
+    Clue("mlp", "fc3", reads_as="mlp_of_three"),
 )
 
 # CTRL calls its token embedding `w`, which may be anything elsewhere: it is one beside CTRL's attention.

@@ -24,7 +24,10 @@ TREES = [
 ]
 # The trees of these were built from something else than the model type's own defaults.
 OTHER_CONFIGS = {
+    ("dots3_note", "Dots3NoteForCausalLM"): "of the text configuration alone",
     ("mllama", "MllamaForCausalLM"): "of the text configuration alone",
+    ("musicgen", "MusicgenForCausalLM"): "of the decoder's configuration alone",
+    ("musicgen_melody", "MusicgenMelodyForCausalLM"): "of the decoder's configuration alone",
     ("qwen3_5", "Qwen3_5ForCausalLM"): "of the text configuration alone",
     ("nemotron", "NemotronForCausalLM"): "with 8 key-value heads",
     ("lfm2_moe", "Lfm2MoeForCausalLM"): "with layer_types, which has no default",

@@ -102,7 +102,7 @@ def analyze(entries: Iterable[Entry], options: Options) -> Audit:
     """The verdict on each architecture. Raises UsageError where the words leave none."""
     verdicts, skipped = [], []
     for entry in entries:
-        if entry.table is None:
+        if entry.table is None or not any(row.numel for row in entry.table.rows):  # its defaults may make no layer
             skipped.append(entry.model_type)
         else:
             verdicts.append(_verdict(entry, entry.table))

@@ -23,8 +23,8 @@ else:
 
 MAX_REPEAT = 10_000  # layers, experts: the most published is 126 layers and 2,048 experts
 _N_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
-_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
-_EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_topk")
+EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_topk")
 MAX_DIM = 1_000_000_000  # a vocabulary has reached 10^6; a dimension of 10^9 cannot be meant
 
 _NAME = r"[\w-]{1,100}"  # a part of a tensor's name
@@ -87,8 +87,8 @@ def oddities(values: Mapping[str, Any], path: str | None) -> Iterator[Sentence]:
         if layers and isinstance(types, list | tuple) and len(types) not in allowed:
             said = "{name} has {n} entries, and {layers} is {n_layers}"
             yield Sentence(said, name=name, n=len(types), layers=layers, n_layers=values[layers])
-    for name in _EXPERTS_PER_TOKEN:
-        used, (experts, n_experts) = values.get(name), _first_integer(values, _EXPERTS)
+    for name in EXPERTS_PER_TOKEN:
+        used, (experts, n_experts) = values.get(name), _first_integer(values, EXPERTS)
         if type(used) is int and experts and used > n_experts:
             said = "{name} is {used}, and there are {n} experts ({experts})"
             yield Sentence(said, name=name, used=used, n=n_experts, experts=experts)
