@@ -31,7 +31,7 @@ def test_the_default_configuration_of_every_class_is_met(model_type):
 
 
 @pytest.mark.parametrize("model_type", KNOWN)
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_any_configuration_that_transformers_accepts_is_met(model_type, seed):
     fields = valid(model_type, Random(seed))
