@@ -46,6 +46,7 @@ ALLOWED = {
         "statistics",  # what a file of histograms gives in the place of weights
     },
     "delivery": {"core", "errors", "registry", "views"},
+    "places": {"core", "errors", "formats", "views"},  # where an answer may go
     "known": {"core", "errors", "sources", "blueprints", "classify", "opening"},
     "api": {
         "core",
@@ -59,6 +60,7 @@ ALLOWED = {
         "frames",
         "opening",
         "delivery",
+        "places",
         "progress",
     },
     # what the command line may know beside the api: errors, the registries' names, and how to say it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import StringIO
 
@@ -29,7 +30,19 @@ if TYPE_CHECKING:
     from .core.report import Report
     from .frames import GroupTable, ValueTable
 
-__all__ = ["Comparison", "Delivery", "Model", "Plot", "ask", "compare", "deliver", "inspect", "listed", "report"]
+__all__ = [
+    "Comparison",
+    "Delivery",
+    "Model",
+    "Plot",
+    "ask",
+    "check_places",
+    "compare",
+    "deliver",
+    "inspect",
+    "listed",
+    "report",
+]
 
 
 def inspect(  # noqa: PLR0913 - each says one thing of the source
@@ -231,6 +244,16 @@ class Plot(NamedTuple):
         chart = next(c for c in charts(report(self.tables, command)) if c.key == key)
         axes: Axes = draw(chart, lang, ax=ax)
         return axes
+
+
+def check_places(wanted: Delivery, command: str, specs: Sequence[str], *, histograms: str | None = None) -> None:
+    """Raises UsageError, before anything is counted, where an answer cannot be written or would overwrite a model."""
+    is_folder = command == "study" and wanted.output is not None and not os.path.splitext(wanted.output)[1]
+    output = None if is_folder else wanted.output
+    if output is not None or wanted.save is not None:
+        from .places import check_places as check
+
+        check(output, wanted.save, specs, histograms=histograms)
 
 
 def ask(

@@ -196,13 +196,15 @@ def _answer(command: str, analysis: Any, options: Namespace) -> int:
     words, chosen = _split_words(analysis, options)
     if options.width is not None and options.width < 1:
         raise UsageError(Sentence("--width {n}: a line has one column or more", n=options.width))
+    color = {"auto": None, "always": True, "never": False}[options.color]
+    wanted = api.Delivery(options.format, options.output, options.save, options.lang, color, options.width)
+    api.check_places(wanted, command, words, histograms=chosen.get("save_histograms"))
     if hasattr(analysis, "TAKES_WORDS"):
         shown = api.listed(command, words, **chosen)
     else:
         chosen |= {"rule": options.rule, "form": options.form, "overrides": _overrides(options.set)}
         shown = api.ask(command, words, **chosen)
-    color = {"auto": None, "always": True, "never": False}[options.color]
-    api.deliver(shown, api.Delivery(options.format, options.output, options.save, options.lang, color, options.width))
+    api.deliver(shown, wanted)
     return shown.exit_code
 
 

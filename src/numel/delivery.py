@@ -42,8 +42,14 @@ _PICTURES = (".png", ".svg", ".pdf")
 def deliver(report: Report, wanted: Delivery) -> None:
     """Write the report as wanted. Raises UsageError when a file cannot be written or there is no figure to draw."""
     view = wanted.view or _view_of(wanted.output)
+    failed = None
     if wanted.save is not None:
-        _save_figure(report, wanted.save, wanted.lang)
+        try:
+            _save_figure(report, wanted.save, wanted.lang)
+        except UsageError as error:
+            if wanted.output is None and view == "json":
+                raise  # stdout takes one object
+            failed = error  # said last: what took hours to count is not lost with its figure
     if wanted.output is not None and report.command == "study" and not os.path.splitext(wanted.output)[1]:
         write_document(report, wanted.output, wanted.lang)
     elif wanted.output is not None:
@@ -53,9 +59,13 @@ def deliver(report: Report, wanted: Delivery) -> None:
         out = StringIO()
         find(VIEWS, view, kind="view")(report, out, options)
         write_whole(wanted.output, out.getvalue().encode())
-    elif wanted.save is None or view != "terminal":  # a figure alone, unless another form was asked for too
+    elif (
+        wanted.save is None or failed is not None or view != "terminal"
+    ):  # a figure alone, unless another form was asked for too
         options = ViewOptions(lang=wanted.lang, width=wanted.width, color=wanted.color)
         find(VIEWS, view, kind="view")(report, _standard_output(), options)
+    if failed is not None:
+        raise failed
 
 
 def _standard_output() -> TextIO:
@@ -77,7 +87,7 @@ def _view_of(output: str | None) -> str:
 def _save_figure(report: Report, path: str, lang: str) -> None:
     if not charts(report):
         message = Sentence("numel {command} has no figure with these options", command=report.command)
-        raise UsageError(message, hint=Sentence("numel MODEL, numel scaling and numel study draw one"))
+        raise UsageError(message, hint=Sentence("numel MODEL, values, diff, cost, scaling and study draw one"))
     from .views.figure import save
 
     save(report, path, lang)

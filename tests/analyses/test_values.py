@@ -187,6 +187,13 @@ def test_what_cannot_be_asked_is_one_line(words, said, code, tmp_path, capsys):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("words", [["values", "FILE"], ["doctor", "FILE"], ["diff", "FILE", "FILE"]])
+def test_a_file_without_tensors_is_told_as_that(words, tmp_path, capsys):
+    path = file_of(tmp_path)
+    assert main([path if word == "FILE" else word for word in words]) == 4
+    assert ": holds no parameters (" in capsys.readouterr().err
+
+
 def test_a_truncated_file_is_one_line(tmp_path, capsys):
     path = Path(file_of(tmp_path, w=np.zeros(1000, np.float32)))
     path.write_bytes(path.read_bytes()[:-100])

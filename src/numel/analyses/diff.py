@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.groups import KEYS, reading_order
@@ -11,6 +10,7 @@ from ..errors import MissingValuesError, Sentence, UsageError
 from ..statistics.difference import Difference, Files, Pair, differences, total
 from ..statistics.scan import unread
 from . import diff_report
+from .choosing import matching
 from .pairing import Pairing, pair_up
 
 if TYPE_CHECKING:
@@ -165,10 +165,7 @@ def _name(table: ParameterTable) -> str:
 
 def _chosen(table: ParameterTable, match: str | None) -> list[Parameter]:
     """The parameters that are asked for. Raises MissingValuesError for one whose values lie nowhere."""
-    rows = [row for row in table.rows if row.excluded is None and (not match or fnmatchcase(row.tensor.name, match))]
-    if not rows:
-        message = Sentence("no parameter's name matches {glob}", glob=visible(match or "*", 100))
-        raise UsageError(message, path=_name(table), hint=Sentence("numel MODEL --by tensor lists them"))
+    rows = matching((row for row in table.rows if row.excluded is None), match, model=table.name)
     for row in rows:
         if row.tensor.shard is None or row.tensor.offset is None:
             message = Sentence("the values of {name} are not known, only its shape", name=visible(row.tensor.name, 120))

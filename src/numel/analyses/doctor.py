@@ -8,6 +8,7 @@ from ..core.visible import visible
 from ..errors import MissingValuesError, Sentence, UsageError
 from ..statistics.scan import Reading, scan, unread
 from . import doctor_report
+from .choosing import matching
 from .doctor_checks import Facts, Setting, alone, facts_of, padding_of
 from .doctor_compared import between, starts_of
 
@@ -77,12 +78,7 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[Examina
 
 def _chosen(table: ParameterTable, match: str | None) -> list[Parameter]:
     """The tensors to look at, in the order in which they lie in the files: parameters, copies, scales and buffers."""
-    from fnmatch import fnmatchcase
-
-    rows = [row for row in table.rows if not match or fnmatchcase(row.tensor.name, match)]
-    if not rows:
-        message = Sentence("no parameter's name matches {glob}", glob=visible(match or "*", 100))
-        raise UsageError(message, hint=Sentence("numel MODEL --by tensor lists them"))
+    rows = matching(table.rows, match, model=table.name)
     for row in rows:
         if row.tensor.shard is None or row.tensor.offset is None:
             message = Sentence("the values of {name} are not known, only its shape", name=visible(row.tensor.name, 120))

@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.groups import KEYS, reading_order
-from ..core.visible import visible
 from ..errors import Sentence, UsageError
 from ..statistics import Statistics, scan
 from ..statistics.channels import outliers
@@ -18,6 +17,7 @@ from ..statistics.scan import Reading, n_processors
 from ..statistics.second_pass import SecondPass
 from ..statistics.summary import QUANTILES, moments
 from . import values_report
+from .choosing import matching
 from .values_figures import Drawing, Pictures
 from .values_reading import Told
 
@@ -284,12 +284,7 @@ def _progress(hears: Callable[[int, int], None] | None, n_before: int, total: in
 
 def _chosen(table: ParameterTable, match: str | None) -> list[Parameter]:
     """The parameters whose values are asked for, in the order in which they lie in the files."""
-    from fnmatch import fnmatchcase
-
-    rows = [row for row in table.rows if row.excluded is None and (not match or fnmatchcase(row.tensor.name, match))]
-    if not rows:
-        message = Sentence("no parameter's name matches {glob}", glob=visible(match or "*", 100))
-        raise UsageError(message, hint=Sentence("numel MODEL --by tensor lists them"))
+    rows = matching((row for row in table.rows if row.excluded is None), match, model=table.name)
     return sorted(rows, key=lambda row: (row.tensor.shard or "", row.tensor.offset or 0))
 
 

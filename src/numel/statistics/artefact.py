@@ -82,9 +82,7 @@ class Saving:
         """Raises UsageError where nothing can be written."""
         self._path = path
         self._place = os.path.realpath(path)
-        if os.path.exists(path) and not os.path.isfile(path):
-            message = Sentence("is no regular file")
-            raise UsageError(message, path=visible_path(path, _MAX_SHOWN), hint=Sentence("choose another place"))
+        _refuse_to_replace(path)
         folder, name = os.path.split(self._place)
         self._part = os.path.join(folder, f".{name}.{os.getpid()}.part")
         self._positions = {row.tensor.name: i for i, row in enumerate(table.rows)}
@@ -320,6 +318,21 @@ class _Ranges(io.RawIOBase):
         found = self._source.read(self._at, left if size < 0 else min(size, left))
         self._at += len(found)
         return found
+
+
+def _refuse_to_replace(path: str) -> None:
+    """Raises UsageError for a place where something else is: weights, another program's table, a device."""
+    message = None
+    if os.path.exists(path) and not os.path.isfile(path):
+        message = Sentence("is no regular file")
+    elif os.path.isfile(path) and os.path.getsize(path):
+        try:
+            is_ours = _ABOUT in (pq.read_metadata(path).metadata or {})
+        except (pa.ArrowException, OSError):
+            is_ours = False
+        message = None if is_ours else Sentence("exists, and is no file of histograms")
+    if message is not None:
+        raise UsageError(message, path=visible_path(path, _MAX_SHOWN), hint=Sentence("choose another place"))
 
 
 class _Opened(NamedTuple):

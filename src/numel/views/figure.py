@@ -6,7 +6,6 @@ import re
 import warnings
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matplotlib import rc_context
@@ -18,18 +17,18 @@ from ..core.report import Chart, ChartKind, charts
 from ..errors import Sentence, UsageError
 from ..translate import Translator
 from . import distribution, grouped, heatmap, lines, ranges, ranks, stacked
-from .files import write_whole
+from .files import picture_suffix, write_whole
 from .labels import LINE_HEIGHT, broken
 from .sheet import EDGE, INK, NORMAL, TITLE, Margins, sheet_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from typing import TextIO
 
     from ..core.report import Report
     from .options import ViewOptions
 
-SUFFIXES = ("png", "svg", "pdf")
 KINDS = {
     ChartKind.STACKED: stacked,
     ChartKind.GROUPED: grouped,
@@ -92,17 +91,11 @@ def save(report: Report, path: str | Path, lang: str = "en") -> None:
 
     Raises UsageError for another suffix, a report without a chart, and a place where nothing can be written.
     """
-    suffix = Path(path).suffix.lower().removeprefix(".")
-    if suffix not in SUFFIXES:
-        message = Sentence("cannot draw a {suffix}", suffix=Path(path).suffix or Sentence("file without suffix"))
-        raise UsageError(
-            message, path=str(path), hint=Sentence("there is {names}", names=", ".join("." + s for s in SUFFIXES))
-        )
-    write_whole(path, _picture(_charts(report), suffix, lang))
+    write_whole(path, _picture(_charts(report), picture_suffix(path), lang))
 
 
 def rendered(chart: Chart, suffix: str, lang: str = "en") -> bytes:
-    """The chart as the content of a file: `suffix` is one of SUFFIXES."""
+    """The chart as the content of a file: `suffix` is one of files.PICTURES."""
     return _picture([chart], suffix, lang)
 
 

@@ -7,6 +7,19 @@ from contextlib import suppress
 
 from ..errors import Sentence, UsageError, reason
 
+PICTURES = ("png", "svg", "pdf")
+
+
+def picture_suffix(path: str | os.PathLike[str]) -> str:
+    """Which of PICTURES the file's name asks for. Raises UsageError for another."""
+    written = os.path.splitext(path)[1]
+    suffix = written.lower().removeprefix(".")
+    if suffix not in PICTURES:
+        message = Sentence("cannot draw a {suffix}", suffix=written or Sentence("file without suffix"))
+        hint = Sentence("there is {names}", names=", ".join("." + s for s in PICTURES))
+        raise UsageError(message, path=os.fspath(path), hint=hint)
+    return suffix
+
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file whole or not at all. Raises UsageError where that is not possible.
