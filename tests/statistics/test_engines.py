@@ -5,10 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from numel.cli import main
 from numel.core.dtypes import SAFETENSORS_DTYPES
@@ -134,7 +137,6 @@ def test_dask_comes_to_the_same_even_when_its_workers_are_killed(model, right, c
 @pytest.mark.parametrize("engine", ["processes", "dask"])
 def test_the_client_is_killed_and_the_run_resumed_by_another_engine(model, right, cluster, tmp_path, engine):
     pq = pytest.importorskip("pyarrow.parquet")
-    from safetensors.numpy import save_file
 
     path, kept = tmp_path / "model.safetensors", tmp_path / "x.numel"
     rng = np.random.default_rng(0)
@@ -176,14 +178,37 @@ def test_a_worker_that_hangs_is_replaced(model, right, monkeypatch):
 
 
 def test_silence_of_a_cluster_ends_the_run(model, cluster):
-    import time
-
     from numel.statistics.cluster import Cluster
 
     pool = Cluster(model[0].open, address=address(cluster), stalled_s=0.5)
     pool.begin = lambda _: pool._client.submit(time.sleep, 3, pure=False)
     with pytest.raises(EngineError, match="Dask has finished nothing for 0 seconds"):
         digests(model, pool=lambda _: pool)
+
+
+def _has_worker(pid):
+    """Whether the process has begun to start one that counts."""
+    started = [pid for path in Path(f"/proc/{pid}/task").glob("*/children") for pid in path.read_text().split()]
+    return any(b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes() for child in started)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="it looks for children in /proc")
+def test_an_interrupt_while_dask_starts_is_quiet_and_leaves_nobody(tmp_path):
+    """Ctrl-C goes to the whole group, and so to workers that cannot yet say that they do not hear it."""
+    pytest.importorskip("distributed")
+    path = tmp_path / "model.safetensors"
+    save_file({"w": np.ones((8, 8), np.float32)}, path)
+    words = [sys.executable, "-m", "numel", "values", str(path), "--engine", "dask", "--workers", "1"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, start_new_session=True, **pipes) as asked:
+        end = time.monotonic() + 60
+        while not _has_worker(asked.pid):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        time.sleep(0.15)  # Python listens, and has not loaded Dask
+        os.killpg(asked.pid, signal.SIGINT)
+        said = asked.communicate(timeout=20)  # ends when all that hold the pipes have ended
+    assert (asked.returncode, said) == (130, (b"", b""))
 
 
 @pytest.mark.parametrize("engine", ["processes", "dask"])
@@ -222,7 +247,6 @@ def test_the_errors_of_a_worker_are_those_of_the_client(model, cluster, tmp_path
     ],
 )
 def test_what_cannot_be_asked_of_an_engine_is_one_line(words, said, code, tmp_path, capsys):
-    from safetensors.numpy import save_file
 
     save_file({"w": np.zeros(3, np.float32)}, tmp_path / "model.safetensors")
     assert main(["values", str(tmp_path / "model.safetensors"), *words]) == code
@@ -232,7 +256,6 @@ def test_what_cannot_be_asked_of_an_engine_is_one_line(words, said, code, tmp_pa
 
 
 def test_where_no_scheduler_is_it_is_one_line(tmp_path, capsys, monkeypatch):
-    from safetensors.numpy import save_file
 
     cluster = pytest.importorskip("numel.statistics.cluster")
     monkeypatch.setattr(cluster, "_CONNECT_S", 0.3)
@@ -244,7 +267,6 @@ def test_where_no_scheduler_is_it_is_one_line(tmp_path, capsys, monkeypatch):
 
 
 def test_without_dask_the_extra_is_named(tmp_path, monkeypatch, capsys):
-    from safetensors.numpy import save_file
 
     monkeypatch.delitem(sys.modules, "numel.statistics.cluster", raising=False)
     monkeypatch.setitem(sys.modules, "distributed", None)

@@ -7,8 +7,12 @@ jobs, a limit of silence, and that a lost result is asked for again.
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import signal
+import sys
 from concurrent.futures import Future
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -75,6 +79,8 @@ class Cluster:
             message = Sentence("no Dask scheduler with workers answers at {address}", address=shown)
             raise EngineError(message, hint=Sentence("start one with `dask scheduler` and `dask worker`")) from error
         except BaseException:
+            for child in multiprocessing.active_children():  # half started: they would speak of a parent that is gone
+                child.kill()
             self.close()
             raise
         n_threads = sum(worker["nthreads"] for worker in self._client.scheduler_info(n_workers=-1)["workers"].values())
@@ -84,7 +90,8 @@ class Cluster:
     def _connect(self, address: str | None, n: int) -> None:
         where: Any = address
         if address is None:
-            here = {"host": "127.0.0.1", "dashboard_address": None, "threads_per_worker": 1}
+            _begin_deaf()
+            here = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "threads_per_worker": 1}
             where = distributed.LocalCluster(n_workers=n, **here)
             self._open.append(where)
         self._client = distributed.Client(where, timeout=_CONNECT_S, set_as_default=False)
@@ -149,6 +156,19 @@ class _Counting:
 def _is_loss(error: Exception) -> bool:
     """Whether Dask lost the result or its workers, and the job did not fail."""
     return isinstance(error, OSError) or "Cancelled" in type(error).__name__ or "lost" in str(error)
+
+
+def _begin_deaf() -> None:
+    """What this thread starts from here on hears no Ctrl-C, not even before it loads deaf.py: the mask is inherited."""
+    if not hasattr(signal, "pthread_sigmask"):
+        return
+    quiet = "ignore:resource_tracker:UserWarning"  # it clears up after an interrupt, and need not say so
+    sys.warnoptions.append(quiet)
+    try:
+        resource_tracker.ensure_running()  # before the mask, which it would lift
+    finally:
+        sys.warnoptions.remove(quiet)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _awaited(begin: Callable[[], None], seconds: float) -> None:
