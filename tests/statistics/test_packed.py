@@ -1,6 +1,7 @@
 """Packed weights come out as the numbers that went in: packed here by hand as each library does it, read bit for bit."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -256,8 +257,15 @@ def test_histograms_of_packed_weights_answer_without_them(tmp_path):
         numel.inspect(kept).report("values", spectrum="top-k")
 
 
-def test_other_processes_leave_packed_weights_to_this_one(tmp_path):
+def test_other_processes_dequantise_and_count_the_same(tmp_path, monkeypatch):
     tensors, _, config = gptq(4)
     model = numel.inspect(written(tmp_path, tensors, config))
-    alone, others = (model.report("values", **how).data["models"] for how in ({}, {"workers": 2}))
+    (alone,) = model.report("values", by="tensor").data["models"]
+
+    def nobody(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(sys.modules["numel.statistics.scan"], "count_job", nobody)  # this process counts nothing
+    (others,) = model.report("values", by="tensor", workers=2).data["models"]
     assert alone == others
+    assert others["dequantised"] == {"GPTQ4": 1}

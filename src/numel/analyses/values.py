@@ -190,9 +190,13 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelVa
 
 
 def _of_model(told: Told, options: Options, reading: Reading, stored: _Stored | None) -> ModelValues:
-    open_shard = told.open
+    open_shard, pool = told.open, reading.pool
     if told.is_in_memory:  # nobody else can open it
-        reading = reading._replace(pool=None, piece_nbytes=DECODED_NBYTES, threads=reading.threads or n_processors())
+        reading = reading._replace(pool=None)
+    elif told.packed and pool is not None:
+        reading = reading._replace(pool=lambda _: pool(told.opening))
+    if told.is_in_memory or told.packed:
+        reading = reading._replace(piece_nbytes=DECODED_NBYTES, threads=reading.threads or n_processors())
     drawing = Drawing(options.sort)
     with _keeping(options.save_histograms, told.table) as kept:
         if kept is not None:

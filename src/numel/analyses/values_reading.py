@@ -35,7 +35,7 @@ class Told:
         self.tensors: list[TensorInfo] = []
         self.plan: Plan | None = None
         self._open_shard = open_shard
-        self._dequantised = Dequantised((row.tensor for row in table.rows), self._opened, _stated(table))
+        self._dequantised = Dequantised((row.tensor for row in table.rows), open_shard or _unopened, _stated(table))
         for row in chosen:
             tensor = self._as_read(row.tensor)
             if tensor is not None:
@@ -64,12 +64,17 @@ class Told:
     @property
     def open(self) -> Callable[[str], ValueFile]:
         """What opens the files of `tensors`; that of the source itself where nothing is packed."""
-        return self._dequantised.open if self.packed else self._opened if self._open_shard is None else self._open_shard
+        return self._dequantised.open if self.packed else self._open_shard or _unopened
+
+    @property
+    def opening(self) -> Callable[[str], ValueFile]:
+        """The same for other processes."""
+        return self._dequantised.opening if self.packed else self.open
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether only this process can open what is read: values that it makes, or a live model."""
-        return bool(self.packed) or self.table.source.kind in ("module", "state_dict")
+        """Whether only this process can open what is read: a live model."""
+        return self.table.source.kind in ("module", "state_dict")
 
     def as_shaped(self, channel: Channel) -> Channel:
         """A row that lies in the file as a column, or the other way round, under its right name."""
@@ -77,9 +82,10 @@ class Told:
             return channel
         return channel._replace(axis=_OTHER_AXIS[channel.axis])
 
-    def _opened(self, shard: str) -> ValueFile:
-        assert self._open_shard is not None, shard
-        return self._open_shard(shard)
+
+def _unopened(shard: str) -> ValueFile:
+    """Histograms answer, and nobody opens anything."""
+    raise AssertionError(shard)
 
 
 def _stated(table: ParameterTable) -> dict[str, Any]:

@@ -5,6 +5,9 @@ What comes out is a TensorInfo of F32 in a file of its own, which a scan, the ch
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +52,11 @@ class Dequantised:
         self._leaves = _leaves(self._by_name)
         self._file: tuple[str, ValueFile] | None = None
 
+    @property
+    def opening(self) -> Opening:
+        """What opens the same files in another process."""
+        return Opening(tuple(self._by_name.values()), self._open_shard, json.dumps(self._stated))
+
     def tensor(self, tensor: TensorInfo) -> TensorInfo | None:
         """The tensor as F32; None where nothing is to be done, or nobody knows how."""
         unpacked = self._unpacked(tensor)
@@ -73,8 +81,10 @@ class Dequantised:
 
     def open(self, shard: str) -> ValueFile:
         """The file called so."""
-        if shard not in self._made:
+        if not shard.startswith(_MARK):
             return self._open_shard(shard)
+        if shard not in self._made:  # asked for in another process
+            self.tensor(self._by_name[shard.removeprefix(_MARK)])
         tensor, unpacked = self._made[shard]
         return _Decoded(tensor, unpacked, self._underneath(tensor.shard or ""))
 
@@ -99,9 +109,28 @@ class Dequantised:
 
     def _underneath(self, shard: str) -> ValueFile:
         """The file itself, opened once as long as the same is asked for."""
-        if self._file is None or self._file[0] != shard:
-            self._file = shard, self._open_shard(shard)
-        return self._file[1]
+        held = self._file  # another thread may put its own there meanwhile
+        if held is None or held[0] != shard:
+            held = self._file = shard, self._open_shard(shard)
+        return held[1]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Opens what Dequantised opens, and goes through a pipe: it holds what that is made of, and no file."""
+
+    tensors: tuple[TensorInfo, ...]
+    open_shard: Callable[[str], ValueFile]
+    stated: str
+
+    def __call__(self, shard: str) -> ValueFile:
+        """The file called so."""
+        return _dequantised(self).open(shard)
+
+
+@lru_cache(maxsize=1)
+def _dequantised(opening: Opening) -> Dequantised:
+    return Dequantised(opening.tensors, opening.open_shard, json.loads(opening.stated))
 
 
 _LEAVES = (
