@@ -269,3 +269,54 @@ def test_other_processes_dequantise_and_count_the_same(tmp_path, monkeypatch):
     (others,) = model.report("values", by="tensor", workers=2).data["models"]
     assert alone == others
     assert others["dequantised"] == {"GPTQ4": 1}
+
+
+def _plain(folder, tensors):
+    """A checkpoint of the same names whose values lie there as they are."""
+    folder.mkdir()
+    save_file(
+        {name: torch.from_numpy(np.ascontiguousarray(values, np.float32)) for name, values in tensors.items()},
+        folder / "model.safetensors",
+    )
+    return folder / "model.safetensors"
+
+
+@pytest.mark.parametrize(
+    "layout", ["FP8 in blocks", "bitsandbytes, NF4, nested", "MLX, 4 bits", "compressed-tensors, int4"]
+)
+def test_diff_compares_the_numbers_that_packed_values_stand_for(tmp_path, layout):
+    tensors, expected, config = LAYOUTS[layout]()
+    packed = numel.inspect(written(tmp_path, tensors, config))
+    name, shape = next((row.tensor.name, row.tensor.shape) for row in packed.parameters if row.excluded is None)
+    moved = expected.reshape(shape).copy()
+    moved[3, 7] += 1
+    for values, n_changed in ((expected.reshape(shape), 0), (moved, 1)):
+        other = numel.inspect(_plain(tmp_path / str(n_changed), {name: values}))
+        (found,) = numel.compare(packed, other).report("diff").data["tensors"]
+        assert (found["tensor"], found["n_changed"]) == (name, n_changed)
+        assert found["other_dtype"] == "F32" != found["dtype"]
+
+
+def test_a_matrix_that_is_packed_as_its_transpose_is_named_and_not_compared_with_one_that_is_not(tmp_path):
+    tensors, expected, config = gptq(4)
+    packed = numel.inspect(written(tmp_path, tensors, config))
+    other = numel.inspect(_plain(tmp_path / "plain", {NAME + ".weight": expected.T}))
+    (warning,) = [
+        text for text in numel.compare(packed, other).report("diff").warnings if "not compared" in text.template
+    ]
+    assert warning.values["dtypes"].raw == "GPTQ4+F32"
+    assert numel.compare(packed, packed).report("diff").data["tensors"][0]["unchanged"]
+
+
+def test_the_doctor_looks_into_packed_weights(tmp_path):
+    """A scale of zero is a dead row; GPTQ lies turned round in the file. What the packing cannot help is no finding."""
+    tensors, _, config = gptq(4)
+    assert numel.inspect(written(tmp_path, tensors, config)).report("doctor").data["models"][0]["findings"] == []
+    tensors[".scales"][:, 5] = 0
+    (model,) = numel.inspect(written(tmp_path, tensors, config)).report("doctor").data["models"]
+    (found,) = model["findings"]
+    assert (found["kind"], found["numbers"], found["of"]) == ("dead_rows", (5,), OUT)
+    tensors[".scales"][0, 6] = float("nan")
+    (model,) = numel.inspect(written(tmp_path, tensors, config)).report("doctor").data["models"]
+    told = {(found["tensor"], found["kind"]): found["number"] for found in model["findings"]}
+    assert told == {(NAME + ".weight", "nan"): GROUP, (NAME + ".scales", "nan"): 1, (NAME + ".weight", "dead_rows"): 1}

@@ -8,10 +8,10 @@ from ..core.groups import KEYS, reading_order
 from ..core.visible import visible
 from ..errors import MissingValuesError, Sentence, UsageError
 from ..statistics.difference import Difference, Files, Pair, differences, total
-from ..statistics.scan import unread
 from . import diff_report
 from .choosing import matching
 from .pairing import Pairing, pair_up
+from .values_reading import Told
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -62,7 +62,10 @@ class TensorChange(NamedTuple):
 
 
 class Diff(NamedTuple):
-    """Two models compared. `groups` are shown, of `n_groups`; `unread` pairs have dtypes whose values numel cannot read."""
+    """Two models compared. `groups` are shown, of `n_groups`; `unread` pairs have values that numel cannot set side by side.
+
+    Those of the dtypes `dequantised` are compared as the numbers that they stand for.
+    """
 
     base: ParameterTable
     other: ParameterTable
@@ -75,6 +78,7 @@ class Diff(NamedTuple):
     unread: tuple[tuple[Parameter, str], ...]
     has_rank: bool
     top: int | None = None
+    dequantised: tuple[str, ...] = ()
 
 
 SORTS: dict[str, Callable[[GroupChange], float | None]] = {
@@ -114,21 +118,22 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> Diff:
         raise UsageError(message, hint=Sentence("first the base, then what became of it"))
     _check(options)
     base, other = models
-    pairing = pair_up(_chosen(base, options.match), _chosen(other, options.match))
+    told = [
+        Told(table, _chosen(table, options.match), opened) for table, opened in zip(models, options.opened, strict=True)
+    ]
+    pairing = pair_up(told[0].chosen, told[1].chosen)
     if not pairing.pairs and not pairing.reshaped:
         message = Sentence("{base} and {other} have no tensor's name in common", base=_name(base), other=_name(other))
         raise UsageError(message, hint=Sentence("numel MODEL --by tensor lists them"))
-    packed = {t.name for pair in pairing.pairs for t in unread(row.tensor for row in pair)}
+    read = _as_read(pairing, *told)
     unreadable = tuple(
         (a, "+".join(dict.fromkeys((a.tensor.dtype.name, b.tensor.dtype.name))))
         for a, b in pairing.pairs
-        if a.tensor.name in packed or b.tensor.name in packed
+        if a.tensor.name not in read
     )
-    left_out = {row.tensor.name for row, _ in unreadable}
-    rows = {a.tensor.name: a for a, _ in pairing.pairs}
-    pairs = [Pair(a.tensor, b.tensor) for a, b in pairing.pairs if a.tensor.name not in left_out]
-    pairs.sort(key=lambda pair: (pair.base.shard or "", pair.base.offset or 0))
-    tensors = _compared(pairs, rows, options)
+    rows = {a.tensor.name: (a, b) for a, b in pairing.pairs}
+    pairs = sorted(read.values(), key=lambda pair: (pair.base.shard or "", pair.base.offset or 0))
+    tensors = _compared(pairs, rows, (told[0].open, told[1].open), options)
     names, groups, whole = _grouped(base, tensors, options.by)
     shown = groups
     if options.sort is not None:
@@ -136,8 +141,21 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> Diff:
         shown = sorted(groups, key=lambda group: (value := measure(group)) is None or -value)
     return Diff(
         base, other, names, tuple(shown[: options.top]), len(groups), whole, tensors, pairing, unreadable,
-        options.rank, options.top,
+        options.rank, options.top, tuple(dtype for each in told for dtype in each.dequantised),
     )  # fmt: skip
+
+
+def _as_read(pairing: Pairing, base: Told, other: Told) -> dict[str, Pair]:
+    """The pairs whose values can be set side by side, by the name in the base; a packed matrix may come as its transpose."""
+    mine, theirs = base.by_name, other.by_name
+    return {
+        a.tensor.name: Pair(mine[a.tensor.name], theirs[b.tensor.name])
+        for a, b in pairing.pairs
+        if a.tensor.name in mine
+        and b.tensor.name in theirs
+        and base.is_turned(a.tensor.name) == other.is_turned(b.tensor.name)
+        and mine[a.tensor.name].shape == theirs[b.tensor.name].shape
+    }
 
 
 def _check(options: Options) -> None:
@@ -173,9 +191,13 @@ def _chosen(table: ParameterTable, match: str | None) -> list[Parameter]:
     return rows
 
 
-def _compared(pairs: list[Pair], rows: dict[str, Parameter], options: Options) -> tuple[TensorChange, ...]:
+def _compared(
+    pairs: list[Pair],
+    rows: dict[str, tuple[Parameter, Parameter]],
+    opened: tuple[Callable[[str], ValueFile], Callable[[str], ValueFile]],
+    options: Options,
+) -> tuple[TensorChange, ...]:
     """Each pair read once, and its rank if that is asked for."""
-    opened = (options.opened[0], options.opened[1])
     n_total = sum(pair.nbytes for pair in pairs)
     hears = options.progress
     progress = None if hears is None else lambda n_done: hears(n_done, n_total)
@@ -186,8 +208,8 @@ def _compared(pairs: list[Pair], rows: dict[str, Parameter], options: Options) -
             from ..statistics.rank import rank_of_change
 
             rank = rank_of_change(pair, difference, Files(opened))
-        row = rows[pair.base.name]
-        found.append(TensorChange(row, pair.base.dtype.name, pair.other.dtype.name, difference, rank))
+        row, other = rows[pair.base.name]
+        found.append(TensorChange(row, row.tensor.dtype.name, other.tensor.dtype.name, difference, rank))
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from ..core.report import Block, Chart, ChartKind, Column, Note, Report, Series,
 from ..statistics.difference import Difference, total
 from . import describe
 from .breakdown import key_columns, shown_key, telling
+from .values_reading import dequantised_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -282,6 +283,7 @@ def _assumptions(result: Diff) -> tuple[Text, ...]:
         Text("classified as the first model is; tensors are compared that have the same name and shape on both sides"),
         Text("new beyond 6 σ: values further than 6 σ from the mean, both of the first model's tensor, where none was"),
     ]
+    said += dequantised_note(result.dequantised)
     if result.has_rank:
         said.append(
             Text(
@@ -308,7 +310,7 @@ def _warnings(result: Diff) -> Iterator[Text]:
     if result.unread:
         dtypes = ", ".join(sorted({dtype for _, dtype in result.unread}))
         values = {"n": Value(len(result.unread), Unit.COUNT), "dtypes": Value(dtypes, Unit.NAME)}
-        yield Text("{n} tensors are not compared, as numel does not know how to read: {dtypes}", values)
+        yield Text("{n} tensors are not compared, as numel does not know how to: {dtypes}", values)
     rounded = [tensor for tensor in result.tensors if tensor.difference.is_rounding]
     if rounded:
         dtypes = ", ".join(sorted({f"{tensor.dtype} → {tensor.other_dtype}" for tensor in rounded}))

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.visible import visible
 from ..errors import MissingValuesError, Sentence, UsageError
-from ..statistics.scan import Reading, scan, unread
+from ..statistics.scan import Reading, scan
 from . import doctor_report
 from .choosing import matching
 from .doctor_checks import Facts, Setting, alone, facts_of, padding_of
 from .doctor_compared import between, starts_of
+from .values_reading import Told
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -39,7 +40,10 @@ class Options(NamedTuple):
 
 
 class Examination(NamedTuple):
-    """What was found in one model, the worst first; `n_tensors` were read, those of the dtypes `unread` were not."""
+    """What was found in one model, the worst first; `n_tensors` were read, those of the dtypes `unread` were not.
+
+    Those of the dtypes `dequantised` were read as the numbers that they stand for.
+    """
 
     table: ParameterTable
     findings: tuple[Finding, ...]
@@ -48,6 +52,7 @@ class Examination(NamedTuple):
     unread: tuple[str, ...]
     setting: Setting
     is_strict: bool
+    dequantised: tuple[str, ...] = ()
 
     @property
     def has_failed(self) -> bool:
@@ -67,12 +72,14 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[Examina
     if options.threads is not None and options.threads < 1:
         message = Sentence("{option}: it must be 1 or more", option=f"--threads {options.threads}")
         raise UsageError(message)
-    chosen = [_chosen(table, options.match) for table in models]
-    n_bytes = sum(row.tensor.nbytes or 0 for rows in chosen for row in rows)
+    told = [
+        Told(table, _chosen(table, options.match), opened) for table, opened in zip(models, options.opened, strict=True)
+    ]
+    n_bytes = sum(each.nbytes for each in told)
     found, n_before = [], 0
-    for table, rows, opened in zip(models, chosen, options.opened, strict=True):
-        found.append(_examined(table, rows, opened, options, (n_before, n_bytes)))
-        n_before += sum(row.tensor.nbytes or 0 for row in rows)
+    for each in told:
+        found.append(_examined(each, options, (n_before, n_bytes)))
+        n_before += each.nbytes
     return tuple(found)
 
 
@@ -86,32 +93,27 @@ def _chosen(table: ParameterTable, match: str | None) -> list[Parameter]:
     return sorted(rows, key=lambda row: (row.tensor.shard or "", row.tensor.offset or 0))
 
 
-def _examined(
-    table: ParameterTable,
-    rows: list[Parameter],
-    opened: Callable[[str], ValueFile],
-    options: Options,
-    done: tuple[int, int],
-) -> Examination:
+def _examined(told: Told, options: Options, done: tuple[int, int]) -> Examination:
     """One model: every tensor by itself while it is read, then all of them beside each other."""
-    packed = {tensor.name: tensor.dtype.name for tensor in unread(row.tensor for row in rows)}
-    readable = [row for row in rows if row.tensor.name not in packed]
-    n_before, n_bytes = done
+    table, (n_before, n_bytes) = told.table, done
     hears = options.progress
     progress = None if hears is None else lambda n_done: hears(n_before + n_done, n_bytes)
-    setting = Setting(opened, starts_of(table), doctor_report.is_about_one(table), padding_of(table))
+    about_one, padding = doctor_report.is_about_one(table), padding_of(table)
+    setting = Setting(told.open, starts_of(table), about_one, padding, told.is_turned)
     findings: list[Finding] = []
     facts: list[Facts] = []
-    histograms = scan((row.tensor for row in readable), opened, Reading(options.threads, progress=progress))
-    for row, (_, histogram) in zip(readable, histograms, strict=True):
-        found = facts_of(row, histogram, setting)
+    histograms = scan(told.tensors, told.open, told.reading(Reading(options.threads, progress=progress)))
+    for row, (tensor, histogram) in zip(told.rows, histograms, strict=True):
+        found = facts_of(row, tensor, histogram, setting)
         findings += alone(found, histogram, setting)
         facts.append(found)
     findings += between(table, facts, setting)
     order = {row.tensor.name: i for i, row in enumerate(table.rows)}
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), order.get(finding.tensor or "", -1)))
-    dtypes = tuple(sorted(set(packed.values())))
-    return Examination(table, tuple(findings), len(readable), len(packed), dtypes, setting, options.strict)
+    dtypes = tuple(sorted(set(told.unknown.values())))
+    return Examination(
+        table, tuple(findings), len(facts), len(told.unknown), dtypes, setting, options.strict, told.dequantised
+    )
 
 
 def report(result: tuple[Examination, ...]) -> Report:

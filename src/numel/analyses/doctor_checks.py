@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..core.bytes import ValueFile
     from ..core.parameters import Parameter, ParameterTable
+    from ..core.tensors import TensorInfo
     from ..statistics import Histogram
 
 DEAD_GAMMA = 1e-6  # of the median |γ|: what is below has no effect in any 16-bit type
@@ -43,12 +44,16 @@ class Finding(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What the checks need to know of the model: how its matrices may begin, whether its γ are stored as γ − 1, and its padding token."""
+    """What the checks need to know of the model: how its matrices may begin, whether its γ are stored as γ − 1, its padding token.
+
+    `opened` opens what Facts.tensor lies in; `is_turned`: whether the rows of a packed one come as columns.
+    """
 
     opened: Callable[[str], ValueFile]
     starts: Callable[[Parameter], tuple[Start, ...]]
     is_about_one: bool
     padding: int | None = None
+    is_turned: Callable[[str], bool] = lambda _: False
 
 
 def padding_of(table: ParameterTable) -> int | None:
@@ -63,16 +68,17 @@ def padding_of(table: ParameterTable) -> int | None:
 
 
 class Facts(NamedTuple):
-    """What is kept of a tensor once its histogram is gone."""
+    """What is kept of a tensor once its histogram is gone: its row, and the tensor as it is read (packed ones as F32)."""
 
     row: Parameter
+    tensor: TensorInfo
     likeness: Likeness | None
     digest: str | None
     narrow: str | None
     is_constant: bool
 
 
-def facts_of(row: Parameter, histogram: Histogram, setting: Setting) -> Facts:
+def facts_of(row: Parameter, tensor: TensorInfo, histogram: Histogram, setting: Setting) -> Facts:
     """What the comparison of tensors will need. No digest for constant ones, which are alike without a reason."""
     is_constant = histogram.least == histogram.greatest
     tells = not is_constant and len(histogram.counts) >= _LEAST_DISTINCT
@@ -80,7 +86,7 @@ def facts_of(row: Parameter, histogram: Histogram, setting: Setting) -> Facts:
     like = None
     if row.tensor.dtype.name in _FLOATS and row.excluded is None:
         like = likeness(histogram, setting.starts(row))
-    return Facts(row, like, digest, None if is_constant else narrower(row, histogram), is_constant)
+    return Facts(row, tensor, like, digest, None if is_constant else narrower(row, histogram), is_constant)
 
 
 def narrower(row: Parameter, histogram: Histogram) -> str | None:
@@ -138,9 +144,11 @@ def _lines(facts: Facts, histogram: Histogram, setting: Setting) -> Iterator[Fin
         what, advice = Text("every value is the same"), Text("nothing was loaded here, or the part does nothing")
         yield Finding("warning", "constant", name, what, value, advice, {"value": histogram.least})
         return
-    if facts.is_constant or not may_have_constant_lines(row.tensor, histogram):
+    if facts.is_constant or not may_have_constant_lines(facts.tensor, histogram):
         return
-    rows, columns = constant_lines(row.tensor, setting.opened(row.tensor.shard or ""))
+    rows, columns = constant_lines(facts.tensor, setting.opened(facts.tensor.shard or ""))
+    if setting.is_turned(name):
+        rows, columns = columns, rows
     kinds = (
         ("dead_rows", rows.zero, rows.n_lines, Text("of {all} rows are zero throughout: {which}")),
         ("dead_columns", columns.zero, columns.n_lines, Text("of {all} columns are zero throughout: {which}")),
@@ -182,7 +190,7 @@ def _dead_gamma(facts: Facts, setting: Setting) -> Iterator[Finding]:
     row = facts.row
     if not is_gamma(row):
         return
-    tensor = row.tensor
+    tensor = facts.tensor
     file = setting.opened(tensor.shard or "")
     size = np.abs(decoded(tensor.dtype.name, file.read(tensor.offset or 0, tensor.nbytes or 0)) + setting.is_about_one)
     middle = float(np.nanmedian(size))

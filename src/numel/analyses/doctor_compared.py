@@ -131,7 +131,7 @@ def _twice(table: ParameterTable, facts: Sequence[Facts], opened: Callable[[str]
     for alike in by_digest.values():
         by_bytes: dict[bytes, list[Facts]] = {}
         for each in alike if len(alike) > 1 else ():
-            by_bytes.setdefault(_hash(each.row.tensor, opened), []).append(each)
+            by_bytes.setdefault(_hash(each.tensor, opened), []).append(each)
         for same in by_bytes.values():
             same.sort(key=lambda each: (_is_copy(each.row), order[each.row.tensor.name]))
             for each in same[1:]:

@@ -8,6 +8,7 @@ from ..core.counts import count
 from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
 from . import describe
 from .doctor_checks import DEAD_GAMMA, LEAST_SQNR
+from .values_reading import dequantised_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +123,7 @@ def _records(result: tuple[Examination, ...]) -> Table:
 def _assumptions(result: tuple[Examination, ...]) -> Iterator[Text]:
     """How it was judged, in sentences that hold for these models."""
     yield Text("NaN, ±∞, zero and constant rows and columns (of 16 values or more), copies: by every value")
+    yield from dequantised_note(dtype for model in result for dtype in model.dequantised)
     share = {"share": Value(DEAD_GAMMA, Unit.REAL)}
     yield Text("dead γ: below {share} of the median |γ| of its tensor", share)
     names = {"models": Value(", ".join(m.table.name for m in result if m.setting.is_about_one), Unit.NAME)}

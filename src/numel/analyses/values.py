@@ -10,10 +10,9 @@ from ..core.groups import KEYS, reading_order
 from ..errors import Sentence, UsageError
 from ..statistics import Statistics, scan
 from ..statistics.channels import outliers
-from ..statistics.dequantised import PIECE_NBYTES as DECODED_NBYTES
 from ..statistics.engines import pool_of
 from ..statistics.histogram import Merging
-from ..statistics.scan import Reading, n_processors
+from ..statistics.scan import Reading
 from ..statistics.second_pass import SecondPass
 from ..statistics.summary import QUANTILES, moments
 from . import values_report
@@ -195,8 +194,7 @@ def _of_model(told: Told, options: Options, reading: Reading, stored: _Stored | 
         reading = reading._replace(pool=None)
     elif told.packed and pool is not None:
         reading = reading._replace(pool=lambda _: pool(told.opening))
-    if told.is_in_memory or told.packed:
-        reading = reading._replace(piece_nbytes=DECODED_NBYTES, threads=reading.threads or n_processors())
+    reading = told.reading(reading)
     drawing = Drawing(options.sort)
     with _keeping(options.save_histograms, told.table) as kept:
         if kept is not None:

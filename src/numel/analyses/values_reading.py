@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..statistics.dequantised import Dequantised
-from ..statistics.scan import unread
+from ..core.report import Text, Unit, Value
+from ..statistics.dequantised import PIECE_NBYTES, Dequantised
+from ..statistics.scan import n_processors, unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ..core.bytes import ValueFile
     from ..core.parameters import Parameter, ParameterTable
     from ..core.tensors import TensorInfo
     from ..statistics.channels import Channel
+    from ..statistics.scan import Reading
     from .values_spectrum import Plan
 
 _OTHER_AXIS = {"row": "column", "column": "row"}
@@ -29,6 +31,7 @@ class Told:
         self, table: ParameterTable, chosen: list[Parameter], open_shard: Callable[[str], ValueFile] | None
     ) -> None:
         self.table = table
+        self.chosen = chosen
         self.packed: dict[str, str] = {}
         self.unknown: dict[str, str] = {}
         self.rows: list[Parameter] = []
@@ -76,11 +79,38 @@ class Told:
         """Whether only this process can open what is read: a live model."""
         return self.table.source.kind in ("module", "state_dict")
 
+    def reading(self, reading: Reading) -> Reading:
+        """How it is read: of what is made in memory in small pieces, and as fast as it can be made."""
+        if not (self.is_in_memory or self.packed):
+            return reading
+        return reading._replace(piece_nbytes=PIECE_NBYTES, threads=reading.threads or n_processors())
+
+    @property
+    def dequantised(self) -> tuple[str, ...]:
+        """The packed dtypes that are read."""
+        return tuple(sorted(set(self.packed.values())))
+
+    @property
+    def by_name(self) -> dict[str, TensorInfo]:
+        """The name of each that is read, and the tensor as it is read."""
+        return {row.tensor.name: tensor for row, tensor in zip(self.rows, self.tensors, strict=True)}
+
+    def is_turned(self, name: str) -> bool:
+        """Whether the rows of the tensor's shape come as columns."""
+        return self._dequantised.is_turned(name)
+
     def as_shaped(self, channel: Channel) -> Channel:
         """A row that lies in the file as a column, or the other way round, under its right name."""
-        if not self._dequantised.is_turned(channel.tensor):
+        if not self.is_turned(channel.tensor):
             return channel
         return channel._replace(axis=_OTHER_AXIS[channel.axis])
+
+
+def dequantised_note(dtypes: Iterable[str]) -> tuple[Text, ...]:
+    """What is said of those packed dtypes."""
+    names = ", ".join(sorted(set(dtypes)))
+    said = Text("the values of {dtypes} are dequantised: integers times their scales, as float32")
+    return (said._replace(values={"dtypes": Value(names, Unit.NAME)}),) if names else ()
 
 
 def _unopened(shard: str) -> ValueFile:

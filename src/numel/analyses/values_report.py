@@ -9,6 +9,7 @@ from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
 from ..statistics.summary import QUANTILES, effective_bits
 from . import describe, values_figures
 from .breakdown import key_columns, shown_key, telling
+from .values_reading import dequantised_note
 
 if TYPE_CHECKING:
     from .values import GroupValues, ModelValues
@@ -217,12 +218,8 @@ def _assumptions(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
             said.append(
                 Text("quantiles and outliers of wide dtypes: from bins, off by at most {share} of a value", values)
             )
-    dequantised = {name: n for m in result for name, n in m.dequantised.items()}
-    if dequantised:
-        names = Value(", ".join(sorted(dequantised)), Unit.NAME)
-        said.append(
-            Text("the values of {dtypes} are dequantised: integers times their scales, as float32", {"dtypes": names})
-        )
+    dequantised = {name for m in result for name in m.dequantised}
+    said += dequantised_note(dequantised)
     dtypes = {row.tensor.dtype.name for m in result for row in m.table.rows if row.excluded is None}
     if any(name.startswith(_QUANTISED) and name not in dequantised for name in dtypes):
         said.append(Text("quantised values are taken as they are stored, without their scales"))
