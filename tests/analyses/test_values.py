@@ -159,6 +159,20 @@ def test_the_figure_is_drawn(minilm, tmp_path):
     drawn = (tmp_path / "dist.svg").read_text()
     for text in ("std of the matrices of", "distance from the mean", "γ of", "mlp · down"):
         assert text in drawn
+    assert main(["values", str(minilm), "--lang", "vi", "--save", str(tmp_path / "vi.svg")]) == 0
+    assert "mạng truyền xuôi (MLP) · thu hẹp (down)" in (tmp_path / "vi.svg").read_text()  # whole, as all labels are
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_has_no_finite_value_has_no_figure(value, tmp_path, capsys):
+    path = file_of(tmp_path, **{f"h.{k}.mlp.c_fc.weight": np.full((8, 8), value, np.float32) for k in range(2)})
+    (tmp_path / "base").mkdir()
+    base = file_of(tmp_path / "base", **{f"h.{k}.mlp.c_fc.weight": np.ones((8, 8), np.float32) for k in range(2)})
+    for words in (["values", path], ["diff", base, path]):
+        assert main(words) == 0
+        out = capsys.readouterr().out
+        assert "figure" not in out
+        assert "128" in out
 
 
 def file_of(folder, **tensors):

@@ -199,6 +199,8 @@ def _map(result: Diff) -> Iterator[Chart]:
         )
         for key in keys
     )
+    if all(value is None for each in series for value in each.values):
+        return
     yield Chart(
         "change",
         Text("‖ΔW‖ / ‖W‖ of the matrices, from {base} to {other}", _names(result)),

@@ -110,7 +110,7 @@ def charts(model: str, pictures: Pictures) -> tuple[Chart, ...]:
     found = []
     if pictures.counts:
         found.append(_distributions(model, pictures))
-    if pictures.cells:
+    if any(MAPS[pictures.measure](cell.sums) is not None for cell in pictures.cells):
         found.append(_map(model, pictures))
     templates = dict.fromkeys(gamma.template for gamma in pictures.gammas)
     found += [_gammas(template, pictures) for template in list(templates)[:_MOST_CHARTS]]

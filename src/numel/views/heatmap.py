@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .sheet import Sheet
 
 _ROW = 20.0  # points
-_LONGEST = 28
+_LONGEST = 44  # a component and its part in Vietnamese
 _LIGHT, _DARK = (247, 251, 255), (8, 48, 107)  # one hue, light to dark: readable in grey and by colour-blind readers
 _NONE = "#eeeeee"
 _GAP = 6.0
