@@ -6,10 +6,9 @@ What comes out is a TensorInfo of F32 in a file of its own, which a scan, the ch
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -53,9 +52,10 @@ class Dequantised:
         self._file: tuple[str, ValueFile] | None = None
 
     @property
-    def opening(self) -> Opening:
+    def opening(self) -> Callable[[str], ValueFile]:
         """What opens the same files in another process."""
-        return Opening(tuple(self._by_name.values()), self._open_shard, json.dumps(self._stated))
+        opening = Opening(tuple(self._by_name.values()), self._open_shard, json.dumps(self._stated))
+        return cast("Callable[[str], ValueFile]", opening)  # mypy knows of no tuple that can be called
 
     def tensor(self, tensor: TensorInfo) -> TensorInfo | None:
         """The tensor as F32; None where nothing is to be done, or nobody knows how."""
@@ -115,8 +115,7 @@ class Dequantised:
         return held[1]
 
 
-@dataclass(frozen=True)
-class Opening:
+class Opening(NamedTuple):
     """Opens what Dequantised opens, and goes through a pipe: it holds what that is made of, and no file."""
 
     tensors: tuple[TensorInfo, ...]
