@@ -10,7 +10,7 @@ from ..core.report import Block, Chart, ChartKind, Column, Note, Report, Series,
 from ..statistics.difference import Difference, total
 from . import describe
 from .breakdown import key_columns, shown_key, telling
-from .values_reading import dequantised_note
+from .values_reading import dequantised_note, grids_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -313,6 +313,7 @@ def _warnings(result: Diff) -> Iterator[Text]:
         dtypes = ", ".join(sorted({dtype for _, dtype in result.unread}))
         values = {"n": Value(len(result.unread), Unit.COUNT), "dtypes": Value(dtypes, Unit.NAME)}
         yield Text("{n} tensors are not compared, as numel does not know how to: {dtypes}", values)
+        yield from grids_note(dtype for _, dtype in result.unread)
     rounded = [tensor for tensor in result.tensors if tensor.difference.is_rounding]
     if rounded:
         dtypes = ", ".join(sorted({f"{tensor.dtype} → {tensor.other_dtype}" for tensor in rounded}))

@@ -8,7 +8,7 @@ from ..core.counts import count
 from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
 from . import describe
 from .doctor_checks import DEAD_GAMMA, LEAST_SQNR
-from .values_reading import dequantised_note
+from .values_reading import dequantised_note, unread_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,12 +143,4 @@ def _assumptions(result: tuple[Examination, ...]) -> Iterator[Text]:
 
 def _warnings(result: tuple[Examination, ...]) -> Iterator[Text]:
     for model in result:
-        if model.n_unread:
-            yield Text(
-                "{model}: the values of {n} tensors are not read, as numel does not know how to: {dtypes}",
-                {
-                    "model": Value(model.table.name, Unit.NAME),
-                    "n": Value(model.n_unread, Unit.COUNT),
-                    "dtypes": Value(", ".join(model.unread), Unit.NAME),
-                },
-            )
+        yield from unread_notes(model.table.name, model.n_unread, model.unread)

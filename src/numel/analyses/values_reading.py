@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.report import Text, Unit, Value
 from ..statistics.dequantised import PIECE_NBYTES, Dequantised
+from ..statistics.ggml_blocks import GRIDS
 from ..statistics.scan import n_processors, unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..core.bytes import ValueFile
     from ..core.parameters import Parameter, ParameterTable
@@ -111,6 +112,25 @@ def dequantised_note(dtypes: Iterable[str]) -> tuple[Text, ...]:
     names = ", ".join(sorted(set(dtypes)))
     said = Text("the values of {dtypes} are dequantised: integers times their scales, as float32")
     return (said._replace(values={"dtypes": Value(names, Unit.NAME)}),) if names else ()
+
+
+def unread_notes(model: str, n: int, dtypes: Sequence[str]) -> tuple[Text, ...]:
+    """What is said of a model of which `n` tensors, of these dtypes, are not read."""
+    if not n:
+        return ()
+    values = {
+        "model": Value(model, Unit.NAME),
+        "n": Value(n, Unit.COUNT),
+        "dtypes": Value(", ".join(dtypes), Unit.NAME),
+    }
+    said = Text("{model}: the values of {n} tensors are not read, as numel does not know how to: {dtypes}", values)
+    return (said, *grids_note(dtypes))
+
+
+def grids_note(dtypes: Iterable[str]) -> tuple[Text, ...]:
+    """What is said of these dtypes that are not read, where a package would read them."""
+    said = Text("those that begin with IQ are read where the gguf package is installed: pip install 'numel[gguf]'")
+    return (said,) if any(name in GRIDS for each in dtypes for name in each.split("+")) else ()
 
 
 def _unopened(shard: str) -> ValueFile:

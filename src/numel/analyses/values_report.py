@@ -9,7 +9,7 @@ from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
 from ..statistics.summary import QUANTILES, effective_bits
 from . import describe, values_figures
 from .breakdown import key_columns, shown_key, telling
-from .values_reading import dequantised_note
+from .values_reading import dequantised_note, unread_notes
 
 if TYPE_CHECKING:
     from .values import GroupValues, ModelValues
@@ -231,19 +231,5 @@ def _assumptions(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
 
 def _warnings(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
     odd = [text for m in result if m.spectra for text in m.spectra.warnings(m.table.name)]
-    return (*odd, *_unread(result))
-
-
-def _unread(result: tuple[ModelValues, ...]) -> tuple[Text, ...]:
-    return tuple(
-        Text(
-            "{model}: the values of {n} tensors are not read, as numel does not know how to: {dtypes}",
-            {
-                "model": Value(model.table.name, Unit.NAME),
-                "n": Value(model.n_unread, Unit.COUNT),
-                "dtypes": Value(", ".join(model.unread), Unit.NAME),
-            },
-        )
-        for model in result
-        if model.n_unread
-    )
+    unread = [text for m in result for text in unread_notes(m.table.name, m.n_unread, m.unread)]
+    return (*odd, *unread)

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.dtypes import F32
 from ..core.visible import visible, visible_path
 from ..errors import CorruptFileError, Sentence
-from .ggml_blocks import DECODERS
+from .ggml_blocks import DECODERS, GRIDS, decoder
 from .packed import SCHEMES, Packed, Unpacked
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..core.bytes import ValueFile
     from ..core.tensors import TensorInfo
+    from .ggml_blocks import Bytes, Floats
     from .packed import ReadPart
 
 _AT_ONCE = 1 << 19  # values that are decoded together: what numpy holds meanwhile stays in the cache
@@ -70,7 +71,7 @@ class Dequantised:
         """Whether it looks like one that `tensor` makes F32 of: of a block type, or with scales beside it."""
         name, module = tensor.dtype.name, tensor.name.removesuffix(".weight")
         has_scheme = any(name.startswith(start) for start, _ in SCHEMES)
-        return (name in DECODERS and tensor.dtype.block_stored is None) or (
+        return ((name in DECODERS or name in GRIDS) and tensor.dtype.block_stored is None) or (
             has_scheme and bool(self._leaves.get(module) or self._leaves.get(tensor.name))
         )
 
@@ -92,8 +93,9 @@ class Dequantised:
         if tensor.shard is None or tensor.offset is None or not tensor.numel:
             return None
         name = tensor.dtype.name
-        if name in DECODERS and tensor.shape[-1] % tensor.dtype.block_numel == 0 and tensor.dtype.block_stored is None:
-            return _of_blocks(tensor)
+        decode = decoder(name) if tensor.dtype.block_stored is None else None
+        if decode is not None and tensor.shape[-1] % tensor.dtype.block_numel == 0:
+            return _of_blocks(tensor, decode)
         for start, scheme in SCHEMES:
             if name.startswith(start):
                 module = tensor.name.removesuffix(".weight")
@@ -150,9 +152,9 @@ def _leaves(by_name: Mapping[str, TensorInfo]) -> dict[str, dict[str, TensorInfo
     return found
 
 
-def _of_blocks(tensor: TensorInfo) -> Unpacked:
+def _of_blocks(tensor: TensorInfo, decode: Callable[[Bytes], Floats]) -> Unpacked:
     """A tensor of ggml's: each block for itself."""
-    decode, size = DECODERS[tensor.dtype.name], tensor.dtype.block_nbytes
+    size = tensor.dtype.block_nbytes
 
     def read(first: int, n: int, part: ReadPart) -> NDArray[np.float32]:
         return decode(np.frombuffer(part(first * size, n * size), np.uint8).reshape(n, size))

@@ -1,11 +1,12 @@
 """What do the blocks of a GGUF file stand for? Each block format of ggml as float32, with ggml's own arithmetic.
 
 The layouts: ggml/src/ggml-common.h (the structs block_q4_0 to block_iq4_xs); the arithmetic: dequantize_row_* in
-ggml/src/ggml-quants.c. The formats with a grid of ggml's own (IQ1, IQ2, IQ3) are not among them.
+ggml/src/ggml-quants.c. Those with a grid of ggml's own (`GRIDS`) are read where the gguf package is installed: ggml_grids.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -182,3 +183,16 @@ DECODERS: dict[str, Callable[[Bytes], Floats]] = {
     "MXFP4": _mxfp4,
     "NVFP4": _nvfp4,
 }
+GRIDS = frozenset({"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"})
+
+
+def decoder(name: str) -> Callable[[Bytes], Floats] | None:
+    """What makes float32 of the blocks of that type; None for another, and for one of GRIDS where gguf is not installed."""
+    if name not in GRIDS:
+        return DECODERS.get(name)
+    try:
+        module = import_module(".ggml_grids", __package__)
+    except ImportError:
+        return None
+    found: Callable[[Bytes], Floats] = module.decoder(name)
+    return found
