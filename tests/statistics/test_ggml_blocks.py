@@ -1,5 +1,6 @@
 """Blocks of GGUF against the gguf package's own dequantisation: the same float32, bit for bit."""
 
+import pickle
 import sys
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 
 import numel
 from numel.core.ggml_dtypes import GGML_DTYPES
+from numel.errors import EngineError
+from numel.opening import open_values
 from numel.statistics import ggml_blocks
+from numel.statistics.dequantised import Dequantised
 from numel.statistics.ggml_blocks import DECODERS, GRIDS
 
 gguf = pytest.importorskip("gguf")
@@ -69,3 +73,16 @@ def test_without_gguf_they_are_named_with_what_would_read_them(tmp_path, monkeyp
     assert ggml_blocks.decoder("IQ2_S") is None
     for said in (model.report("doctor"), numel.compare(model, model).report("diff")):
         assert any("pip install 'numel[gguf]'" in text.template for text in said.warnings)
+
+
+def test_a_worker_without_gguf_says_so(tmp_path, monkeypatch):
+    """What opens a dequantised tensor goes to a machine where less is installed."""
+    model, _ = _file_of_grids(tmp_path)
+    tensors = [row.tensor for row in model.parameters]
+    here = Dequantised(tensors, open_values("m", model.table.source))
+    name = here.tensor(tensors[0]).shard
+    there = pickle.loads(pickle.dumps(here.opening))
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    monkeypatch.delitem(sys.modules, "numel.statistics.ggml_grids", raising=False)
+    with pytest.raises(EngineError, match="a worker cannot dequantise IQ"):
+        there(name)

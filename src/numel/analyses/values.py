@@ -119,7 +119,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--sort",
         metavar="STAT",
         help="the largest first: numel, mean, std, min, max, absmax, skewness, kurtosis, kurtosis_within, zeros, nan, "
-        "outliers, entropy, l1, l2 or int8_sqnr",
+        "outliers, entropy, l1, l2 or int8_sqnr; with --spectrum spectral_norm, stable_rank, effective_rank, alpha or beyond_edge",
     )
     parser.add_argument("--top", type=int, metavar="N", help="only the first N groups")
     parser.add_argument("--channels", action="store_true", help="the rows and columns of matrices that stand out")

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.dtypes import F32
 from ..core.visible import visible, visible_path
-from ..errors import CorruptFileError, Sentence
+from ..errors import CorruptFileError, EngineError, Sentence
 from .ggml_blocks import DECODERS, GRIDS, decoder
 from .packed import SCHEMES, Packed, Unpacked
 
@@ -85,7 +85,10 @@ class Dequantised:
         if not shard.startswith(_MARK):
             return self._open_shard(shard)
         if shard not in self._made:  # asked for in another process
-            self.tensor(self._by_name[shard.removeprefix(_MARK)])
+            asked = self._by_name[shard.removeprefix(_MARK)]
+            if self.tensor(asked) is None:
+                message = Sentence("a worker cannot dequantise {name}", name=visible(asked.name, _MAX_SHOWN))
+                raise EngineError(message, hint=Sentence("install the same packages on all machines"))
         tensor, unpacked = self._made[shard]
         return _Decoded(tensor, unpacked, self._underneath(tensor.shard or ""))
 
