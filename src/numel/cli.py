@@ -130,7 +130,9 @@ def _parser(command: str, analysis: Any, lang: str, *, is_read_by_programs: bool
     say = Translator(lang).word
     lists = hasattr(analysis, "TAKES_WORDS")
     about = (
-        "only those in which every word occurs" if lists else "a name, a safetensors file, a folder, or a config.json"
+        "only those in which every word occurs"
+        if lists
+        else "a name, a file (safetensors, GGUF, histograms, config.json), a folder, or an address"
     )
     about = getattr(analysis, "ABOUT_WORDS", about)  # the family of fit
     prog = "numel" if command == "show" else f"numel {command}"
