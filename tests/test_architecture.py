@@ -27,7 +27,8 @@ ALLOWED = {
     "classify": {"core", "errors", "registry", "rules", "forms", "mtp"},
     "beside": {"core", "classify"},
     "costs": {"core", "errors"},
-    "analyses": {"core", "kernels", "statistics", "errors", "registry", "costs"},
+    "runs": {"core", "errors"},
+    "analyses": {"core", "kernels", "statistics", "errors", "registry", "costs", "runs"},
     "views": {"core", "units", "errors", "registry", "translate", "palette"},
     "presets": set(),
     "frames": {"core", "errors"},
@@ -45,6 +46,7 @@ ALLOWED = {
         "quantised",
         "statistics",  # what a file of histograms gives in the place of weights
     },
+    "running": {"core", "errors", "sources", "classify", "runs"},
     "delivery": {"core", "errors", "registry", "views"},
     "places": {"core", "errors", "formats", "views"},  # where an answer may go
     "known": {"core", "errors", "sources", "blueprints", "classify", "opening"},
@@ -62,6 +64,7 @@ ALLOWED = {
         "delivery",
         "places",
         "progress",
+        "running",
     },
     # what the command line may know beside the api: errors, the registries' names, and how to say it
     "cli": {"api", "errors", "analyses", "translate", "units", "__init__"},

@@ -275,10 +275,13 @@ def ask(
         options["against"] = tuple(
             disagreements(classify(inventory), table) for inventory, table in zip(inventories, tables, strict=True)
         )
-    if hasattr(find(ANALYSES, command, kind="command"), "TAKES_VALUES"):
+    analysis = find(ANALYSES, command, kind="command")
+    runs = hasattr(analysis, "runs_models") and analysis.runs_models(options)
+    if runs or hasattr(analysis, "TAKES_VALUES"):
+        from .core.report import Unit
         from .progress import Progress
 
-        with Progress(sys.stderr) as progress:
+        with Progress(sys.stderr, Unit.COUNT if runs else Unit.NBYTES) as progress:
             return report(tables, command, **{**options, "progress": progress})
     return report(tables, command, **options)
 
@@ -293,6 +296,10 @@ def report(tables: Sequence[ParameterTable], command: str, *, live: Sequence[obj
         options["beyond"] = _beyond(analysis.REFERENCE_MODELS)
     if hasattr(analysis, "TAKES_VALUES"):
         options |= _opened(tables, analysis, options, live or (None,) * len(tables))
+    if hasattr(analysis, "runs_models") and analysis.runs_models(options):
+        from .running import openers
+
+        options["runs"] = openers(tables, live or (None,) * len(tables))
     result: Report = analysis.report(analysis.analyze(tables, analysis.Options(**options)))
     return result
 

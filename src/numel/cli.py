@@ -27,7 +27,7 @@ class _Parser(ArgumentParser):
 
 def run() -> NoReturn:
     """The console script."""
-    if not any(word.startswith(("--spectrum", "--rank")) for word in sys.argv):
+    if not any(word.startswith(("--spectrum", "--rank", "--measure", "ablate")) for word in sys.argv):
         # nothing else needs BLAS, whose threads take 0.07 s of CPU to start
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()  # one question, one answer: nothing becomes garbage that matters before the process ends

@@ -1,4 +1,4 @@
-"""How far is it? Bytes, rate and time left on stderr, of what takes longer than a second."""
+"""How far is it? What is done of what there is, and the time left, on stderr, of what takes longer than a second."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ _EVERY_LINE = 10.0  # where lines stay, as in a log
 
 
 class Progress:
-    """Says how much of `total` bytes is done: on one line of a terminal, or every ten seconds on a line of its own."""
+    """Says how much of `total` is done: on one line of a terminal, or every ten seconds on a line of its own.
 
-    def __init__(self, out: TextIO) -> None:
+    `unit`: NBYTES, with their rate, or COUNT of steps.
+    """
+
+    def __init__(self, out: TextIO, unit: Unit = Unit.NBYTES) -> None:
         self._out = out
+        self._unit = unit
         self._on_terminal = out.isatty()
         self._start = monotonic()
         self._next = self._start + (_FIRST if self._on_terminal else _EVERY_LINE)
         self._written = 0
 
     def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` bytes are read."""
+        """`done` of `total` bytes are read, or steps done."""
         now = monotonic()
         if now < self._next or not total:
             return
@@ -35,6 +39,8 @@ class Progress:
         rate = done / (now - self._start)
         left = (total - done) / rate if rate else float("inf")
         shown = f"{_size(done)} / {_size(total)} · {_size(int(rate))}/s · {_time(left)}"
+        if self._unit is Unit.COUNT:
+            shown = f"{format_value(done, Unit.COUNT)} / {format_value(total, Unit.COUNT)} · {_time(left)}"
         if self._on_terminal:
             self._out.write("\r" + shown.ljust(self._written))
             self._written = len(shown)

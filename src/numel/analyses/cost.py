@@ -15,10 +15,12 @@ from .cost_report import report
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from ..core.parameters import ParameterTable
     from ..costs.devices import Device
+    from .measured import Measured
 
 __all__ = ["Group", "ModelCost", "Options", "add_options", "analyze", "report"]
 
@@ -26,7 +28,11 @@ _KEYS = ("component", "part", "layer")
 
 
 class Options(NamedTuple):
-    """The words of the command line. `context` None: 1,024 tokens, or as many positions as the model has."""
+    """The words of the command line. `context` None: 1,024 tokens, or as many positions as the model has.
+
+    `measure`: `passes` real passes, on the device `on`. `runs` and `progress` come from the api then: what makes each model
+    run, and what hears how far it is.
+    """
 
     context: int | None = None
     batch: int = 1
@@ -38,6 +44,11 @@ class Options(NamedTuple):
     by: str = "component"
     on: str | None = None
     zero: int = 0
+    measure: bool = False
+    passes: int = 9
+    threads: int | None = None
+    runs: tuple[Any, ...] = ()
+    progress: Callable[[int, int], None] | None = None
 
 
 class Group(NamedTuple):
@@ -63,6 +74,12 @@ class ModelCost(NamedTuple):
     memory: Memory
     training: Training | None
     fit: Fit | None
+    measured: Measured | None = None
+
+
+def runs_models(options: Mapping[str, Any]) -> bool:
+    """Whether these options ask for models that run."""
+    return bool(options.get("measure"))
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -81,6 +98,11 @@ def add_options(parser: ArgumentParser) -> None:
         "--device", dest="on", metavar="NAME", help="does it fit there, and what bounds it: h200, h200x8, …"
     )
     parser.add_argument("--zero", type=int, default=0, metavar="STAGE", help="share training states as ZeRO 1, 2 or 3")
+    parser.add_argument(
+        "--measure", action="store_true", help="run it with torch: time by component; --device says where: cpu, cuda"
+    )
+    parser.add_argument("--passes", type=int, default=9, metavar="N", help="so many measured passes")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of a measured pass; else as torch decides")
 
 
 def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelCost, ...]:
@@ -90,8 +112,20 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelCo
         if key not in _KEYS:
             message = Sentence("cannot group the cost by '{key}'", key=key)
             raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(_KEYS)))
-    device = device_called(options.on) if options.on is not None else None
-    return tuple(_cost(table, options, by, device) for table in models)
+    device = device_called(options.on) if options.on is not None and not options.measure else None
+    found = tuple(_cost(table, options, by, device) for table in models)
+    return _with_times(found, options) if options.measure else found
+
+
+def _with_times(found: tuple[ModelCost, ...], options: Options) -> tuple[ModelCost, ...]:
+    """The same with the time that real passes take."""
+    from .measured import Plan, measured
+
+    plan = Plan(options.on or "cpu", options.passes, options.threads, options.progress or (lambda *_: None))
+    return tuple(
+        cost._replace(measured=measured(cost.estimate, opener, plan, needed=cost.memory.total))
+        for cost, opener in zip(found, options.runs, strict=True)
+    )
 
 
 def _cost(table: ParameterTable, options: Options, by: tuple[str, ...], device: Device | None) -> ModelCost:

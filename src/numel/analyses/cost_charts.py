@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def lens_chart(cost: ModelCost) -> Chart:
-    """One full bar each for parameters, bytes, FLOPs of a prompt and of a token, bytes that a token reads, and cache."""
+    """One full bar each for parameters, bytes, FLOPs of a prompt and of a token, bytes that a token reads, cache, measured time."""
     prefill, decode = cost.lens
     bars: list[tuple[str, Estimate, Callable[[Work], int]]] = [
         ("parameters", prefill, lambda w: w.numel),
@@ -26,7 +26,11 @@ def lens_chart(cost: ModelCost) -> Chart:
             ("bytes read, decode", decode, lambda w: w.read_nbytes + w.kv_moved_nbytes),
             ("KV cache", decode, lambda w: w.kv_nbytes),
         ]
-    sums = [_by_component(found, value) for _, found, value in bars]
+    names = [name for name, _, _ in bars]
+    sums: list[dict[str, float]] = [_by_component(found, value) for _, found, value in bars]
+    if cost.measured is not None:
+        names.append("time, measured")
+        sums.append({part.component: part.time.median for part in cost.measured.parts})
     kept = [k for k, s in enumerate(sums) if sum(s.values())]
     seen = [c for c in dict.fromkeys(c for s in sums for c in s) if any(s.get(c) for s in sums)]
     series = tuple(
@@ -38,13 +42,13 @@ def lens_chart(cost: ModelCost) -> Chart:
         "Where {model} has its parameters, and where its work is", {"model": Value(prefill.table.name, Unit.NAME)}
     )
     return Chart(
-        "cost-lens", title, ChartKind.STACKED, tuple(bars[k][0] for k in kept), series, Text("share of each"),
+        "cost-lens", title, ChartKind.STACKED, tuple(names[k] for k in kept), series, Text("share of each"),
         category_unit=Unit.WORD,
     )  # fmt: skip
 
 
-def _by_component(found: Estimate, value: Callable[[Work], int]) -> dict[str, int]:
-    sums: dict[str, int] = {}
+def _by_component(found: Estimate, value: Callable[[Work], int]) -> dict[str, float]:
+    sums: dict[str, float] = {}
     for work in found.works:
         sums[work.component] = sums.get(work.component, 0) + value(work)
     return sums

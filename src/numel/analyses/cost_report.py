@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.report import Block, Column, Note, NoteKind, Report, Table, Text, Unit, Value
 from ..costs.roofline import moved, roof
-from . import describe
+from . import describe, measured_report
 from .cost_charts import lens_chart, roofline_chart
 from .cost_words import assumptions, training_note
 
@@ -23,14 +23,14 @@ def report(result: Sequence[ModelCost]) -> Report:
     tables = [cost.estimate.table for cost in result]
     data = {"models": [_data(cost) for cost in result]}
     said = (*describe.assumptions(tables), *assumptions(result))
-    return Report(
-        "cost", Text("What the parameters cost"), blocks, data, said, describe.warnings(tables), _records(result)
-    )
+    records = measured_report.records(result) if any(c.measured for c in result) else _records(result)
+    return Report("cost", Text("What the parameters cost"), blocks, data, said, describe.warnings(tables), records)
 
 
 def _blocks(cost: ModelCost) -> list[Block]:
     blocks: list[Block] = [_summary(cost), _table(cost), *_cache_notes(cost.estimate), *_memory_notes(cost)]
     blocks += _device_notes(cost)
+    blocks += measured_report.blocks(cost)
     blocks.append(lens_chart(cost))
     if cost.fit is not None:
         blocks.append(roofline_chart(cost))
@@ -222,6 +222,8 @@ def _data(cost: ModelCost) -> dict[str, Any]:
             for phase, found in zip(("prefill", "decode"), cost.lens, strict=True)
         },
     }  # fmt: skip
+    if cost.measured is not None:
+        data["measured"] = measured_report.data(cost.measured)
     if cost.training is not None:
         data["training"] = {**cost.training._asdict(), "total": cost.training.total}
     if fit is not None:

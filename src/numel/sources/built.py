@@ -51,12 +51,12 @@ def build(config: ModelConfig, *, name: str, overrides: Mapping[str, Any]) -> In
     """
     fields = {**config.fields, **overrides}
     model_type = str(config.model_type)
-    _check_repeats(fields, config.path)
-    with _quietly_offline():
+    check_repeats(fields, config.path)
+    with quietly_offline():
         try:
             made = CONFIG_MAPPING[model_type].from_dict(dict(fields))
             known = CONFIG_MAPPING[model_type].from_dict(dict(config.fields)).to_dict()
-            cls = _class(model_type, config.architecture)
+            cls = class_of(model_type, config.architecture)
             with torch.device("meta"):
                 module = cls._from_config(made)
         except Exception as error:  # whatever a class raises at numbers that it cannot use
@@ -92,7 +92,7 @@ def _other_class(asked: str, cls: str) -> Sentence:
     return Sentence("transformers has no class {asked} for it: counted as {cls}", asked=visible(asked, 80), cls=cls)
 
 
-def _class(model_type: str, asked: str | None) -> Any:
+def class_of(model_type: str, asked: str | None) -> Any:
     """The class that is asked for, if transformers has it for this model type; else the usual one."""
     wanted = CONFIG_MAPPING[model_type]
     found = getattr(transformers, asked, None) if asked and asked.isidentifier() else None
@@ -107,10 +107,11 @@ def _class(model_type: str, asked: str | None) -> Any:
     raise LookupError(message)
 
 
-def _check_repeats(fields: Mapping[str, Any], path: str | None) -> None:
+def check_repeats(fields: Mapping[str, Any], path: str | None) -> None:
+    """Raises ConfigError for more layers or experts than any model has."""
     for field, value in fields.items():
         if isinstance(value, dict):
-            _check_repeats(value, path)
+            check_repeats(value, path)
         elif type(value) is int and _REPEATS.search(field) and not 0 <= value <= _MOST_REPEATS:
             message = Sentence(
                 "{field} = {value}: must be at most {most}", field=field, value=value, most=_MOST_REPEATS
@@ -119,7 +120,7 @@ def _check_repeats(fields: Mapping[str, Any], path: str | None) -> None:
 
 
 @contextmanager
-def _quietly_offline() -> Iterator[None]:
+def quietly_offline() -> Iterator[None]:
     """No network, no log lines and no warnings meanwhile, whatever a class would fetch or say."""
     import huggingface_hub.constants as hub
 

@@ -1,0 +1,183 @@
+"""How is measured time told: a table beside the estimate, what was run on what, where they differ and why?"""
+
+from __future__ import annotations
+
+from ..core.report import Block, Column, Note, Table, Text, Unit, Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .cost import ModelCost
+    from .measured import Measured, Part, Time
+
+_APART = 0.02  # shares that differ by less are told by the table alone
+
+# Why the share of time is not that of FLOPs: what the convention counts as 0 and the machine has to do all the same.
+_WHY = {
+    "embedding": Text("a lookup copies rows and counts 0 FLOPs"),
+    "attention": Text(
+        "softmax and the rearranging of heads count 0 FLOPs, and a fused kernel leaves out masked scores that the square counts"
+    ),
+    "mlp": Text(
+        "its activation is computed value by value and counts 0 FLOPs; its products are large, which run fastest"
+    ),
+    "moe": Text("choosing, gathering and scattering tokens count 0 FLOPs, and each expert's products are small"),
+    "norm": Text("it counts 0 FLOPs, and reads and writes every activation"),
+    "head": Text("one large product, which runs near the best rate of the machine; its logits are written in full"),
+    "other": Text("residual sums, masks, and what Python does between the modules: 0 FLOPs, and no parameters"),
+}
+_WHY_ELSE = Text("its products run at another rate than the rest, or it works value by value, which counts 0 FLOPs")
+
+
+def blocks(cost: ModelCost) -> list[Block]:
+    """The table and its notes; none without a measurement."""
+    found = cost.measured
+    if found is None:
+        return []
+    return [_how(found), _table(cost, found), *_rates(cost, found), *_differences(cost, found)]
+
+
+def _how(found: Measured) -> Note:
+    own = Text("random weights") if found.is_random else Text("the model's own weights")
+    values: dict[str, Value | Text] = {
+        "weights": own,
+        "processor": Value(found.processor, Unit.NAME),
+        "device": Value(found.device, Unit.NAME),
+        "n_threads": Value(found.n_threads, Unit.COUNT),
+        "dtype": Value(found.dtype, Unit.NAME),
+        "attention": Value(found.attention, Unit.NAME),
+        "torch": Value(found.versions.get("torch", ""), Unit.NAME),
+        "transformers": Value(found.versions.get("transformers", ""), Unit.NAME),
+        "n": Value(found.n_passes, Unit.COUNT),
+        "n_warm_up": Value(found.n_warm_up, Unit.COUNT),
+    }
+    return Note(
+        Text(
+            "measured on {processor} ({device}, {n_threads} threads) in {dtype}, {weights}, attention {attention}, torch {torch}, "
+            "transformers {transformers}: {n} passes after {n_warm_up} to warm up, no cache kept",
+            values,
+        )
+    )
+
+
+def _table(cost: ModelCost, found: Measured) -> Table:
+    columns = (
+        Column("component", Text("component"), Unit.WORD),
+        Column("share", Text("share of parameters"), Unit.SHARE),
+        Column("flops_share", Text("share of FLOPs"), Unit.SHARE),
+        Column("time_share", Text("share of the time"), Unit.SHARE, bar=True),
+        Column("time_s", Text("time, median"), Unit.SECONDS),
+        Column("time_lower_s", Text("lower quartile"), Unit.SECONDS),
+        Column("time_upper_s", Text("upper quartile"), Unit.SECONDS),
+    )
+    rows = tuple(_row(cost, part) for part in found.parts)
+    total = (Text("total"), 1.0, 1.0, 1.0, *_times(found.inspected))
+    return Table(Text("Estimated and measured"), columns, rows, total, key="measured")
+
+
+def _row(cost: ModelCost, part: Part) -> tuple[Any, ...]:
+    numel, flops = cost.estimate.total("numel") or 1, cost.estimate.total("flops") or 1
+    return part.component, part.numel / numel, part.flops / flops, part.share, *_times(part.time)
+
+
+def _times(time: Time) -> tuple[float, float, float]:
+    return time.median, time.lower, time.upper
+
+
+def _rates(cost: ModelCost, found: Measured) -> list[Note]:
+    ours = cost.estimate.total("flops")
+    values = {
+        "median": Value(found.whole.median, Unit.SECONDS),
+        "lower": Value(found.whole.lower, Unit.SECONDS),
+        "upper": Value(found.whole.upper, Unit.SECONDS),
+        "rate": Value(ours / found.whole.median, Unit.FLOP_RATE),
+        "inspected": Value(found.inspected.median, Unit.SECONDS),
+        "ours": Value(ours, Unit.COUNT),
+        "counted": Value(found.counted, Unit.COUNT),
+        "eager": Value(found.counted_eager, Unit.COUNT),
+        "attention": Value(found.attention, Unit.NAME),
+    }
+    notes = [
+        Note(
+            Text(
+                "a pass that nobody looks into takes {median} (half of them between {lower} and {upper}), {rate} of the estimated "
+                "FLOPs; with the clock read at each border {inspected}",
+                values,
+            )
+        )
+    ]
+    if found.counted == ours:
+        notes.append(Note(Text("FlopCounterMode counts {counted} FLOPs in the same pass, as estimated", values)))
+    else:
+        notes.append(
+            Note(
+                Text(
+                    "FlopCounterMode counts {counted} FLOPs in the same pass, where {ours} are estimated: it knows only some fused "
+                    "kernels, and on a processor not that of attention {attention}",
+                    values,
+                )
+            )
+        )
+        if found.counted_eager is not None:
+            notes.append(Note(Text("with attention as separate products (eager) it counts {eager}", values)))
+    return notes
+
+
+def _differences(cost: ModelCost, found: Measured) -> list[Note]:
+    total = cost.estimate.total("flops") or 1
+    apart = sorted(found.parts, key=lambda part: -abs(part.share - part.flops / total))
+    notes = []
+    for part in apart:
+        if abs(part.share - part.flops / total) < _APART:
+            continue
+        values: dict[str, Value | Text] = {
+            "component": Value(part.component, Unit.WORD),
+            "time": Value(part.share, Unit.SHARE),
+            "flops": Value(part.flops / total, Unit.SHARE),
+            "why": _WHY.get(part.component, _WHY_ELSE),
+        }
+        notes.append(Note(Text("{component}: {time} of the time for {flops} of the FLOPs: {why}", values)))
+    return notes
+
+
+def data(found: Measured) -> dict[str, Any]:
+    """What `--json` holds of a measurement."""
+    return {
+        "device": found.device, "processor": found.processor, "n_threads": found.n_threads, "dtype": found.dtype,
+        "attention": found.attention, "random_weights": found.is_random, "versions": found.versions,
+        "n_passes": found.n_passes, "n_warm_up": found.n_warm_up,
+        "time_s": found.whole.median, "time_lower_s": found.whole.lower, "time_upper_s": found.whole.upper,
+        "inspected_time_s": found.inspected.median, "inspected_time_lower_s": found.inspected.lower,
+        "inspected_time_upper_s": found.inspected.upper,
+        "flop_counter_mode": found.counted, "flop_counter_mode_eager": found.counted_eager,
+        "components": [
+            {
+                "component": part.component, "numel": part.numel, "flops": part.flops, "time_share": part.share,
+                "time_s": part.time.median, "time_lower_s": part.time.lower, "time_upper_s": part.time.upper,
+            }
+            for part in found.parts
+        ],
+    }  # fmt: skip
+
+
+def records(result: Sequence[ModelCost]) -> Table:
+    """The long form for CSV: one row per model and component."""
+    columns = (
+        Column("model", Text("model"), Unit.NAME),
+        Column("component", Text("component"), Unit.WORD),
+        Column("numel", Text("parameters"), Unit.COUNT),
+        Column("flops", Text("FLOPs"), Unit.FLOPS),
+        Column("time_s", Text("time, median"), Unit.SECONDS),
+        Column("time_lower_s", Text("lower quartile"), Unit.SECONDS),
+        Column("time_upper_s", Text("upper quartile"), Unit.SECONDS),
+        Column("time_share", Text("share of the time"), Unit.SHARE),
+    )
+    rows = tuple(
+        (cost.estimate.table.name, part.component, part.numel, part.flops, *_times(part.time), part.share)
+        for cost in result
+        if cost.measured is not None
+        for part in cost.measured.parts
+    )
+    return Table(Text(""), columns, rows, key="measured")

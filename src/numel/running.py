@@ -1,0 +1,95 @@
+"""From a table of parameters to the model itself, ready to run, each of its modules in its place."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from .classify import classify, place
+from .core.visible import visible
+from .errors import MissingDependencyError, MissingValuesError, Sentence, UsageError
+from .runs import Running
+
+try:
+    import torch  # noqa: F401 - the first that is missing
+    import transformers
+
+    from .sources import runnable
+except ImportError as error:
+    raise MissingDependencyError(
+        str(error.name or "transformers"), extra="transformers", what=Sentence("running a model")
+    ) from error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .core.parameters import ParameterTable
+
+
+class Opener:
+    """What makes the model of `table` run; nothing is loaded before it is asked to.
+
+    `live` is the module itself where there is one.
+    """
+
+    def __init__(self, table: ParameterTable, live: object = None) -> None:
+        self._table = table
+        self._live: Any = live
+        if live is not None and not hasattr(live, "forward"):
+            message = Sentence("{model}: a state dict does not run", model=visible(table.name, 100))
+            raise UsageError(message, hint=Sentence("give the module"))
+
+    def device(self, name: str) -> Any:
+        """torch's device of that name, and how many bytes are free there if that is known. Raises UsageError."""
+        if self._live is not None:  # it is where it is, and has its memory
+            return next(self._live.parameters()).device, None
+        device = runnable.device_of(name)
+        return device, runnable.free_nbytes(device)
+
+    def run(self, device: Any, dtype: str) -> Running:
+        """The model as its configuration or its folder makes it. Raises UsageError and UnsupportedError."""
+        if self._live is not None:
+            return _placed(self._live.eval(), is_random=False)
+        config = self._table.config
+        if config is None or config.model_type is None:
+            message = Sentence("{model}: without a configuration it does not run", model=visible(self._table.name, 100))
+            raise MissingValuesError(message, hint=Sentence("give a folder with a config.json, or a name"))
+        wanted = runnable.dtype_of(dtype)
+        if self._table.source.kind == "folder":
+            folder = os.path.expanduser(self._table.source.location)
+            return _placed(runnable.loaded(folder, config, dtype=wanted, device=device), is_random=False)
+        return _placed(runnable.made(config, dtype=wanted, device=device), is_random=True)
+
+    def run_causal_lm(self, device: Any, dtype: str) -> Running:
+        """The model that a folder holds, if it predicts the next token. Raises UnsupportedError, MissingValuesError."""
+        config = self._table.config
+        if config is None or self._table.source.kind != "folder":
+            message = Sentence("{model}: the question needs a folder with trained weights, a config.json and a tokenizer",
+                               model=visible(self._table.name, 100))  # fmt: skip
+            raise MissingValuesError(message, hint=Sentence("save_pretrained of model and tokenizer make one"))
+        wanted = runnable.dtype_of(dtype)
+        return _placed(runnable.loaded_causal_lm(self.folder, config, dtype=wanted, device=device), is_random=False)
+
+    @property
+    def folder(self) -> str:
+        """Where the model lies."""
+        return os.path.abspath(os.path.expanduser(self._table.source.location))
+
+    def tokens(self, text: str) -> Sequence[int]:
+        """The text as the folder's tokenizer reads it."""
+        return runnable.tokens_of(self.folder, text)
+
+
+def _placed(module: Any, *, is_random: bool) -> Running:
+    from .sources.module import read
+
+    inventory = read(module)
+    table = classify(inventory)
+    components = {row.tensor.name: row.component for row in table.rows if row.excluded != "buffer"}
+    components |= {name: place(name).component for name in inventory.aliases}
+    return Running(module, table.rows, components, is_random, {"transformers": transformers.__version__})
+
+
+def openers(tables: Sequence[ParameterTable], live: Sequence[object]) -> tuple[Opener, ...]:
+    """One for each model."""
+    return tuple(Opener(table, held) for table, held in zip(tables, live, strict=True))

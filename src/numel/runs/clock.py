@@ -1,0 +1,146 @@
+"""How long does each component take in real forward passes? One clock, read at every border between components.
+
+The time between two readings belongs to the module in which the pass is then, so that nothing is counted twice and nothing
+is lost. On a GPU the readings are CUDA events in the stream: the time between two of them is that of the kernels between,
+and of the gaps in which the GPU waits for the next.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import pairwise
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ..core.parameters import Component
+
+
+class Passes(NamedTuple):
+    """Seconds of each measured pass: by component, and of passes in between that nobody looked into."""
+
+    components: Mapping[str, tuple[float, ...]]
+    whole: tuple[float, ...]
+
+
+class Repeats(NamedTuple):
+    """So many measured passes after some that nobody counts, and what hears how far it is."""
+
+    n_passes: int
+    n_warm_up: int
+    progress: Callable[[int, int], None]
+
+
+class _Clock:
+    """Readings of the time, which become seconds when the pass is over."""
+
+    def __init__(self, device: Any) -> None:
+        self._device = device
+        self._on_gpu = device.type == "cuda"
+
+    def read(self) -> Any:
+        if not self._on_gpu:
+            return perf_counter()
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
+
+    def seconds(self, readings: list[Any]) -> list[float]:
+        """The times between each reading and the next."""
+        if not self._on_gpu:
+            return [b - a for a, b in pairwise(readings)]
+        torch.cuda.synchronize(self._device)
+        return [a.elapsed_time(b) / 1000 for a, b in pairwise(readings)]
+
+
+class _Stopwatch:
+    """Reads the clock wherever the pass goes from one component to another."""
+
+    def __init__(self, clock: _Clock, regions: Mapping[Any, Component]) -> None:
+        self._clock, self._regions = clock, regions
+        self._stack: list[str] = ["other"]
+        self._readings: list[Any] = []
+        self._named: list[str] = []
+
+    def _mark(self) -> None:
+        """From here on the time is that of the innermost component."""
+        self._readings.append(self._clock.read())
+        self._named.append(self._stack[-1])
+
+    def enter(self, module: Any, *_: object) -> None:
+        self._stack.append(self._regions[module].value)
+        self._mark()
+
+    def leave(self, *_: object) -> None:
+        self._stack.pop()
+        self._mark()
+
+    def timed(self, run: Callable[[], object]) -> dict[str, float]:
+        """Seconds by component of one pass."""
+        self._readings, self._named = [], []
+        hooks = []
+        for module in self._regions:
+            hooks.append(module.register_forward_pre_hook(self.enter))
+            hooks.append(module.register_forward_hook(self.leave))
+        try:
+            self._mark()
+            run()
+            self._mark()
+        finally:
+            for hook in hooks:
+                hook.remove()
+        sums: dict[str, float] = {}
+        for name, seconds in zip(self._named, self._clock.seconds(self._readings), strict=False):
+            sums[name] = sums.get(name, 0.0) + seconds
+        return sums
+
+
+def measure(run: Callable[[], object], regions: Mapping[Any, Component], device: Any, repeats: Repeats) -> Passes:
+    """Each measured pass stands beside one without any reading of the clock in it."""
+    n_passes, n_warm_up, progress = repeats
+    clock = _Clock(device)
+    n_steps = n_warm_up + 2 * n_passes
+    with torch.inference_mode():
+        for k in range(n_warm_up):
+            run()
+            progress(k + 1, n_steps)
+        found, whole = [], []
+        for k in range(n_passes):
+            readings = [clock.read()]
+            run()
+            readings.append(clock.read())
+            whole += clock.seconds(readings)
+            found.append(_Stopwatch(clock, regions).timed(run))
+            progress(n_warm_up + 2 * k + 2, n_steps)
+    names = list(dict.fromkeys(name for each in found for name in each))
+    return Passes({name: tuple(each.get(name, 0.0) for each in found) for name in names}, tuple(whole))
+
+
+@contextmanager
+def eager_attention(module: Any) -> Iterator[bool]:
+    """The module with attention as separate products, where it can; whether it could."""
+    config = getattr(module, "config", None)
+    before = getattr(config, "_attn_implementation", None)
+    try:
+        module.set_attn_implementation("eager")
+    except Exception:  # noqa: BLE001 - a module that has no choice, whatever it raises
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        if before is not None:
+            module.set_attn_implementation(before)
+
+
+def counted_flops(run: Callable[[], object]) -> int:
+    """What torch's FlopCounterMode counts of one pass."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        run()
+    return int(counter.get_total_flops())
