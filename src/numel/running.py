@@ -9,6 +9,8 @@ from .classify import classify, place
 from .core.visible import visible
 from .errors import MissingDependencyError, MissingValuesError, Sentence, UsageError
 from .runs import Running
+from .sources.local import find
+from .sources.text import read_text
 
 try:
     import torch  # noqa: F401 - the first that is missing
@@ -60,24 +62,38 @@ class Opener:
             return _placed(runnable.loaded(folder, config, dtype=wanted, device=device), is_random=False)
         return _placed(runnable.made(config, dtype=wanted, device=device), is_random=True)
 
-    def run_causal_lm(self, device: Any, dtype: str) -> Running:
-        """The model that a folder holds, if it predicts the next token. Raises UnsupportedError, MissingValuesError."""
+    def check_causal_lm(self) -> None:
+        """Raises MissingValuesError where there is no folder with trained weights, UnsupportedError for another task's model."""
         config = self._table.config
-        if config is None or self._table.source.kind != "folder":
+        if self._live is not None or config is None or self._table.source.kind != "folder":
             message = Sentence("{model}: the question needs a folder with trained weights, a config.json and a tokenizer",
                                model=visible(self._table.name, 100))  # fmt: skip
             raise MissingValuesError(message, hint=Sentence("save_pretrained of model and tokenizer make one"))
-        wanted = runnable.dtype_of(dtype)
-        return _placed(runnable.loaded_causal_lm(self.folder, config, dtype=wanted, device=device), is_random=False)
+        runnable.check_causal_lm(config, self.folder)
+
+    def run_causal_lm(self, device: Any, dtype: str) -> Running:
+        """The model that a folder holds, which predicts the next token. Raises UnsupportedError where it does not load."""
+        module = runnable.loaded_causal_lm(self.folder, dtype=runnable.dtype_of(dtype), device=device)
+        return _placed(module, is_random=False)
 
     @property
     def folder(self) -> str:
         """Where the model lies."""
         return os.path.abspath(os.path.expanduser(self._table.source.location))
 
-    def tokens(self, text: str) -> Sequence[int]:
-        """The text as the folder's tokenizer reads it."""
-        return runnable.tokens_of(self.folder, text)
+    def identity(self) -> list[list[Any]]:
+        """Name, size and time of the last change of the files that the model is made of."""
+        place = find(self.folder)
+        names = {*place.weights, *(row.tensor.shard for row in self._table.rows), place.config}
+        found = []
+        for name in sorted(filter(None, names)):
+            status = os.stat(os.path.join(self.folder, name))
+            found.append([name, status.st_size, status.st_mtime_ns])
+        return found
+
+    def tokens(self, path: str) -> Sequence[int]:
+        """The text of a file as the folder's tokenizer reads it."""
+        return runnable.tokens_of(self.folder, read_text(os.path.expanduser(path)))
 
 
 def _placed(module: Any, *, is_random: bool) -> Running:

@@ -16,6 +16,9 @@ ANALYSES: dict[str, Plugin] = {
         "numel.analyses.doctor", "what looks wrong in the weights: NaN, dead, untouched, doubled, too wide"
     ),
     "diff": Plugin("numel.analyses.diff", "where the weights changed from one checkpoint to another"),
+    "ablate": Plugin(
+        "numel.analyses.ablate", "what each attention and each MLP is worth: the loss on a text without it"
+    ),
     "study": Plugin("numel.analyses.study", "the whole study as a document with its figures and its audit"),
     "fit": Plugin("numel.analyses.fit", "the configurations of a family nearest to a number of parameters"),
     "audit-rule": Plugin("numel.analyses.audit_rule", "what the study's rule gets wrong, over all architectures"),

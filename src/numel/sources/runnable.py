@@ -6,6 +6,8 @@ Nothing is downloaded, and code that lies beside a model or that a configuration
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,7 +20,7 @@ from ..errors import Sentence, UnsupportedError, UsageError
 from .built import check_repeats, class_of, quietly_offline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ..core.config import ModelConfig
 
@@ -98,8 +100,8 @@ def class_of_config(config: ModelConfig, folder: str) -> Any:
         raise UnsupportedError(message, path=visible_path(folder, _MAX_SHOWN)) from error
 
 
-def loaded_causal_lm(folder: str, config: ModelConfig, *, dtype: torch.dtype, device: torch.device) -> Any:
-    """The same for a model that predicts the next token. Raises UnsupportedError for any other."""
+def check_causal_lm(config: ModelConfig, folder: str) -> None:
+    """Raises UnsupportedError where the configuration is not that of a model that predicts the next token."""
     usual = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(str(config.model_type))
     asked = config.architecture
     known = {name for names in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
@@ -110,11 +112,28 @@ def loaded_causal_lm(folder: str, config: ModelConfig, *, dtype: torch.dtype, de
                            version=transformers.__version__)  # fmt: skip
         hint = Sentence("a causal language model predicts the next token, such as GPT2LMHeadModel")
         raise UnsupportedError(message, path=visible_path(folder, _MAX_SHOWN), hint=hint)
+
+
+def loaded_causal_lm(folder: str, *, dtype: torch.dtype, device: torch.device) -> Any:
+    """The model that predicts the next token, as the folder holds it."""
     return _load(folder, transformers.AutoModelForCausalLM, dtype=dtype, device=device)
 
 
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """No bar of transformers' own where nobody watches it."""
+    was_shown = transformers.utils.logging.is_progress_bar_enabled()
+    if not sys.stderr.isatty():
+        transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if was_shown:
+            transformers.utils.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
 def _load(folder: str, cls: Any, *, dtype: torch.dtype, device: torch.device) -> Any:
-    with quietly_offline():
+    with quietly_offline(), _without_bars():
         try:
             module, said = cls.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False, dtype=dtype, output_loading_info=True

@@ -18,6 +18,8 @@ from ..errors import Sentence, UsageError, reason
 from .jobs import decode, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .jobs import Job
     from .tally import Counted
 
@@ -25,8 +27,8 @@ _HEAD = b'{"numel_journal": 1}\n'
 _MAX_SHOWN = 120
 
 
-class LineJournal:
-    """The journal of one scan. Raises UsageError where it cannot be written, or where another run is writing it."""
+class Lines:
+    """A file of results by their keys. Raises UsageError where it cannot be written, or where another run is writing it."""
 
     def __init__(self, path: str) -> None:
         """Open it, or begin it."""
@@ -42,31 +44,19 @@ class LineJournal:
             self.close()
             self._refuse(error)
 
-    def known(self, job: Job) -> list[Counted] | None:
-        """What the job came to, if its line is there and whole."""
-        place = self._places.get(job.key)
+    def line(self, key: str) -> dict[str, Any] | None:
+        """What was written under `key`, if its line is there and whole."""
+        place = self._places.get(key)
         if place is None:
             return None
         try:
-            line = json.loads(os.pread(self._fd, place[1], place[0]))
-            found = decode(_checked(line))
-        except (OSError, ValueError, KeyError, TypeError):
+            found = json.loads(os.pread(self._fd, place[1], place[0]))
+        except (OSError, ValueError):
             return None
-        self.n_known += 1
-        return found if len(found) == len(job.pieces) else None
+        return found if isinstance(found, dict) else None
 
-    def write(self, job: Job, found: list[Counted]) -> None:
-        """One more line, on the disk when this returns. Raises UsageError when it is full."""
-        data = b64encode(encode(found))
-        first, last = job.pieces[0], job.pieces[-1]
-        about = {
-            "key": job.key,
-            "file": job.shard,
-            "range": [first.offset, last.offset + last.nbytes],
-            "identity": list(job.identity),
-            "crc32": crc32(data),
-            "data": data.decode(),
-        }
+    def append(self, about: Mapping[str, Any]) -> None:
+        """One more line with its key, on the disk when this returns. Raises UsageError when it is full."""
         line = json.dumps(about).encode() + b"\n"
         try:
             while line:
@@ -130,6 +120,37 @@ class LineJournal:
         if self._fd >= 0 and self.holds_something():
             hint = Sentence("make room: the same command goes on from there")
         raise UsageError(message, path=visible_path(self.path, _MAX_SHOWN), hint=hint) from error
+
+
+class LineJournal(Lines):
+    """The journal of one scan: its lines are jobs."""
+
+    def known(self, job: Job) -> list[Counted] | None:
+        """What the job came to, if its line is there and whole."""
+        line = self.line(job.key)
+        if line is None:
+            return None
+        try:
+            found = decode(_checked(line))
+        except (ValueError, KeyError, TypeError):
+            return None
+        self.n_known += 1
+        return found if len(found) == len(job.pieces) else None
+
+    def write(self, job: Job, found: list[Counted]) -> None:
+        """One more line, on the disk when this returns. Raises UsageError when it is full."""
+        data = b64encode(encode(found))
+        first, last = job.pieces[0], job.pieces[-1]
+        self.append(
+            {
+                "key": job.key,
+                "file": job.shard,
+                "range": [first.offset, last.offset + last.nbytes],
+                "identity": list(job.identity),
+                "crc32": crc32(data),
+                "data": data.decode(),
+            }
+        )
 
 
 def _checked(line: dict[str, Any]) -> bytes:
