@@ -325,7 +325,10 @@ def broken(folder, tmp_path):
         ([], "numel: a loss needs a text to predict (give --text FILE)"),
         (["--text", "absent.txt"], "numel: absent.txt: there is no such file or folder"),
         (["--text", "{}/empty"], "empty: the text is empty (give a text of two tokens or more)"),
-        (["--text", "{}/one"], "one: a text of 1 tokens: nothing is predicted (give a text of two tokens or more)"),
+        (
+            ["--text", "{}/one"],
+            "one: the text has fewer than two tokens: nothing is predicted (give a text of two tokens or more)",
+        ),
         (["--text", "{}/latin"], "latin: at byte 1: is no text in UTF-8 (give a text)"),
         (["--text", "{}/two", "--by", "head"], "numel: --by head: not one of layer, kind"),
         (["--text", "{}/two", "--replace", "one"], "numel: --replace one: not one of zero, mean"),

@@ -134,7 +134,7 @@ def _ablate(table: ParameterTable, opener: Any, options: Options, journal: Lines
     opener.check_causal_lm()
     ids = opener.tokens(options.text)
     if len(ids) < 2:
-        message = Sentence("a text of {n} tokens: nothing is predicted", n=len(ids))
+        message = Sentence("the text has fewer than two tokens: nothing is predicted")
         shown = visible_path(str(options.text), _MAX_SHOWN)
         raise UsageError(message, path=shown, hint=Sentence("give a text of two tokens or more"))
     running = opener.run_causal_lm(device, dtype)

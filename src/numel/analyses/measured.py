@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.parameters import Component
+from ..costs.fields import TextFields
 from ..errors import Sentence, UsageError
-from ..runs.clock import Repeats, counted_flops, eager_attention, measure
+from ..runs.clock import Repeats, counted_flops, eager, measure
 from ..runs.forward import attention_of, describe_device, prefill, threads, torch_version
 from ..runs.regions import regions
 
@@ -72,6 +73,7 @@ def measured(found: Estimate, opener: Any, plan: Plan, *, needed: int) -> Measur
     """
     _check(found, plan)
     device, free = opener.device(plan.device)
+    needed += _logits_nbytes(found)
     if free is not None and needed > free:
         message = Sentence(
             "{model}: a pass needs {needed} MiB on {device}, and {free} MiB are free",
@@ -84,8 +86,10 @@ def measured(found: Estimate, opener: Any, plan: Plan, *, needed: int) -> Measur
     with threads(plan.n_threads) as n_threads:
         passes = measure(run, regions(running), device, Repeats(plan.n_passes, N_WARM_UP, plan.progress))
         counted = counted_flops(run)
-        with eager_attention(module) as is_eager:
-            eager = counted_flops(run) if is_eager else None
+        counted_eager = None
+        if free is None or 3 * _scores_nbytes(found) < free - needed:
+            with eager(module):
+                counted_eager = counted_flops(run)
     return Measured(
         _parts(found, passes.components),
         time_of(passes.whole),
@@ -99,9 +103,20 @@ def measured(found: Estimate, opener: Any, plan: Plan, *, needed: int) -> Measur
         attention_of(module),
         running.is_random,
         counted,
-        eager,
+        counted_eager,
         {"torch": torch_version(), **running.versions},
     )
+
+
+def _logits_nbytes(found: Estimate) -> int:
+    """What the logits of all positions take, in the type of the pass and once more as float32."""
+    flops = sum(work.flops for work in found.works if work.component == Component.HEAD.value)
+    return flops // (2 * found.d_model) * ((found.stored.block_nbytes or 2) + 4)
+
+
+def _scores_nbytes(found: Estimate) -> int:
+    """What the scores of one layer take as float32 where attention is computed in separate products."""
+    return 4 * found.setting.batch * TextFields(found.table).n_heads * found.setting.context**2
 
 
 def _check(found: Estimate, plan: Plan) -> None:

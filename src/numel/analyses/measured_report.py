@@ -97,7 +97,6 @@ def _rates(cost: ModelCost, found: Measured) -> list[Note]:
         "ours": Value(ours, Unit.COUNT),
         "counted": Value(found.counted, Unit.COUNT),
         "eager": Value(found.counted_eager, Unit.COUNT),
-        "attention": Value(found.attention, Unit.NAME),
     }
     notes = [
         Note(
@@ -109,19 +108,32 @@ def _rates(cost: ModelCost, found: Measured) -> list[Note]:
         )
     ]
     if found.counted == ours:
-        notes.append(Note(Text("FlopCounterMode counts {counted} FLOPs in the same pass, as estimated", values)))
-    else:
+        return [*notes, Note(Text("FlopCounterMode counts {counted} FLOPs in the same pass, as estimated", values))]
+    notes.append(
+        Note(
+            Text(
+                "FlopCounterMode counts {counted} FLOPs in the same pass, where {ours} are estimated: it does not know every fused "
+                "kernel, neither a processor's for attention (sdpa) nor the grouped products of experts",
+                values,
+            )
+        )
+    )
+    if found.counted_eager == ours:
+        notes.append(
+            Note(
+                Text("with attention and experts as separate products (eager) it counts {eager}, as estimated", values)
+            )
+        )
+    elif found.counted_eager is not None:
         notes.append(
             Note(
                 Text(
-                    "FlopCounterMode counts {counted} FLOPs in the same pass, where {ours} are estimated: it knows only some fused "
-                    "kernels, and on a processor not that of attention {attention}",
+                    "with attention and experts as separate products (eager) it counts {eager}: what still differs may be rotary "
+                    "angles, or the chunks in which layers with a state read a prompt",
                     values,
                 )
             )
         )
-        if found.counted_eager is not None:
-            notes.append(Note(Text("with attention as separate products (eager) it counts {eager}", values)))
     return notes
 
 

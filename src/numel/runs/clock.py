@@ -7,7 +7,7 @@ and of the gaps in which the GPU waits for the next.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -121,20 +121,21 @@ def measure(run: Callable[[], object], regions: Mapping[Any, Component], device:
 
 
 @contextmanager
-def eager_attention(module: Any) -> Iterator[bool]:
-    """The module with attention as separate products, where it can; whether it could."""
+def eager(module: Any) -> Iterator[None]:
+    """The module with attention and experts as separate products, as far as it has the choice."""
     config = getattr(module, "config", None)
-    before = getattr(config, "_attn_implementation", None)
+    changed = []
+    for kind in ("attn", "experts"):
+        before = getattr(config, f"_{kind}_implementation", None)
+        with suppress(Exception):  # a module that has no choice, whatever it raises
+            getattr(module, f"set_{kind}_implementation")("eager")
+            changed.append((kind, before))
     try:
-        module.set_attn_implementation("eager")
-    except Exception:  # noqa: BLE001 - a module that has no choice, whatever it raises
-        yield False
-        return
-    try:
-        yield True
+        yield
     finally:
-        if before is not None:
-            module.set_attn_implementation(before)
+        for kind, before in changed:
+            with suppress(Exception):
+                getattr(module, f"set_{kind}_implementation")(before)
 
 
 def counted_flops(run: Callable[[], object]) -> int:
