@@ -107,6 +107,8 @@ def test_the_work_of_a_mixture_is_the_mixtures():
     found = {name: changes[inner].value for name, inner in module.named_modules() if inner in changes}
     assert found["model.layers.0.mlp"] == found["model.layers.1.mlp"] == "moe"
     assert found["model.layers.0.self_attn"] == "attention"
+    _, counted, shown = times_of(module)
+    assert counted["flop_counter_mode_eager"] == shown.data["models"][0]["flops"]  # torch does not see grouped products
     assert "model.layers.0" not in found  # a block holds several: what is between them is other
 
 
@@ -132,13 +134,32 @@ def test_flops_are_those_of_torch_where_attention_is_eager():
     assert counter.get_total_flops() - found["flop_counter_mode"] == 2 * 2 * (2 * 8 * 8 * 32)
 
 
+def test_one_more_token_runs_with_the_cache_of_those_before():
+    module = tiny_gpt2()
+    seen = []
+    module.register_forward_hook(
+        lambda _m, _a, given, out: seen.append((given["input_ids"].shape[1], out.past_key_values.get_seq_length())),
+        with_kwargs=True,
+    )
+    _, found, shown = times_of(module, phase="decode")
+    assert seen[0] == (7, 7)
+    assert set(seen[1:]) == {(1, 8)}  # every pass has the cache of seven tokens before, not that of the pass before
+    eager = tiny_gpt2()
+    eager.set_attn_implementation("eager")
+    with torch.no_grad():
+        cache = eager(torch.ones((1, 7), dtype=torch.long), use_cache=True).past_key_values
+        with FlopCounterMode(display=False) as counter:
+            eager(torch.ones((1, 1), dtype=torch.long), past_key_values=cache)
+    assert found["flop_counter_mode_eager"] == counter.get_total_flops() == shown.data["models"][0]["flops"]
+
+
 def test_a_preset_runs_with_random_weights_and_says_so(capsys):
     code, out, err = run(
         capsys, "cost", "gpt2", *SMALL, "--measure", "--passes", "3", "--context", "8", "--threads", "1"
     )
     assert (code, err) == (0, "")
     assert "random weights" in out
-    assert re.search(r"^other .*0%.*0%", out, re.MULTILINE)
+    assert re.search(r"^other .*0%.*0%.*0%", out, re.MULTILINE)
     assert "time, measured" in out
 
 
@@ -173,7 +194,11 @@ def test_csv_has_a_row_for_each_component_and_the_lens_a_bar_of_time(capsys, tmp
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--phase", "decode"], "numel: --measure runs the whole prompt at once: --phase decode is only estimated "),
+        (["--phase", "train"], "numel: --measure runs forward passes: --phase train is only estimated "),
+        (
+            ["--phase", "decode", "--context", "1"],
+            "numel: GPT2LMHeadModel: decoding is measured with a decoder's cache ",
+        ),
         (["--device", "h200"], "numel: --device h200: a model runs on cpu or cuda "),
         (["--device", "cuda:7777"], "numel: --device cuda:7777: torch "),
         (["--passes", "2"], "numel: --passes 2: a median and quartiles take 3 or more"),

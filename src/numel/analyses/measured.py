@@ -8,7 +8,7 @@ from ..core.parameters import Component
 from ..costs.fields import TextFields
 from ..errors import Sentence, UsageError
 from ..runs.clock import Repeats, counted_flops, eager, measure
-from ..runs.forward import attention_of, describe_device, prefill, threads, torch_version
+from ..runs.forward import attention_of, decode, describe_device, prefill, threads, torch_version
 from ..runs.regions import regions
 
 if TYPE_CHECKING:
@@ -29,11 +29,15 @@ class Time(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One component, estimated and measured; `share` of the sum of all medians."""
+    """One component, estimated and measured. `moved`: bytes of weights and cache that a pass reads and writes at the least.
+
+    `share` is that of the sum of all medians.
+    """
 
     component: str
     numel: int
     flops: int
+    moved: int
     time: Time
     share: float
 
@@ -82,14 +86,15 @@ def measured(found: Estimate, opener: Any, plan: Plan, *, needed: int) -> Measur
         raise UsageError(message, hint=Sentence("a smaller --context, --batch or --dtype, or fewer layers with --set"))
     running = opener.run(device, found.stored.name)
     module = running.module
-    run = prefill(module, context=found.setting.context, batch=found.setting.batch, device=device)
+    make = decode if found.setting.phase == "decode" else prefill
+    one = make(module, context=found.setting.context, batch=found.setting.batch, device=device)
     with threads(plan.n_threads) as n_threads:
-        passes = measure(run, regions(running), device, Repeats(plan.n_passes, N_WARM_UP, plan.progress))
-        counted = counted_flops(run)
+        passes = measure(one, regions(running), device, Repeats(plan.n_passes, N_WARM_UP, plan.progress))
+        counted = counted_flops(one)
         counted_eager = None
         if free is None or 3 * _scores_nbytes(found) < free - needed:
             with eager(module):
-                counted_eager = counted_flops(run)
+                counted_eager = counted_flops(one)
     return Measured(
         _parts(found, passes.components),
         time_of(passes.whole),
@@ -120,9 +125,8 @@ def _scores_nbytes(found: Estimate) -> int:
 
 
 def _check(found: Estimate, plan: Plan) -> None:
-    if found.setting.phase != "prefill":
-        message = Sentence("--measure runs the whole prompt at once: --phase {phase} is only estimated",
-                           phase=found.setting.phase)  # fmt: skip
+    if found.setting.phase == "train":
+        message = Sentence("--measure runs forward passes: --phase train is only estimated")
         raise UsageError(message, hint=Sentence("give {option}", option="--phase prefill"))
     if plan.n_passes < 3:
         message = Sentence("--passes {n}: a median and quartiles take 3 or more", n=plan.n_passes)
@@ -147,15 +151,17 @@ def time_of(seconds: Sequence[float]) -> Time:
 def _parts(found: Estimate, times: Mapping[str, tuple[float, ...]]) -> tuple[Part, ...]:
     numel: dict[str, int] = {}
     flops: dict[str, int] = {}
+    moved: dict[str, int] = {}
     for work in found.works:
         numel[work.component] = numel.get(work.component, 0) + work.numel
         flops[work.component] = flops.get(work.component, 0) + work.flops
+        moved[work.component] = moved.get(work.component, 0) + work.read_nbytes + work.kv_moved_nbytes
     taken = {name: time_of(seconds) for name, seconds in times.items()}
     total = sum(time.median for time in taken.values()) or 1.0
     nothing = Time(0.0, 0.0, 0.0)
     names = [c.value for c in Component if numel.get(c.value) or flops.get(c.value) or c.value in taken]
     return tuple(
-        Part(name, numel.get(name, 0), flops.get(name, 0), taken.get(name, nothing),
+        Part(name, numel.get(name, 0), flops.get(name, 0), moved.get(name, 0), taken.get(name, nothing),
              taken.get(name, nothing).median / total)
         for name in names
     )  # fmt: skip

@@ -30,6 +30,16 @@ _WHY = {
 }
 _WHY_ELSE = Text("its products run at another rate than the rest, or it works value by value, which counts 0 FLOPs")
 
+_SMALL = Text("small kernels, whose start takes longer than their work")
+_WHY_DECODING = {
+    "attention": Text(
+        "transformers joins each token to the cache by copying all of it, and its small kernels take longer to start than to run"
+    ),
+    "norm": _SMALL,
+    "other": _SMALL,
+}
+_WHY_DECODING_ELSE = Text("its matrices are read once, in long rows, which runs at the best rate")
+
 
 def blocks(cost: ModelCost) -> list[Block]:
     """The table and its notes; none without a measurement."""
@@ -56,7 +66,7 @@ def _how(found: Measured) -> Note:
     return Note(
         Text(
             "measured on {processor} ({device}, {n_threads} threads) in {dtype}, {weights}, attention {attention}, torch {torch}, "
-            "transformers {transformers}: {n} passes after {n_warm_up} to warm up, no cache kept",
+            "transformers {transformers}: {n} passes after {n_warm_up} to warm up",
             values,
         )
     )
@@ -67,19 +77,24 @@ def _table(cost: ModelCost, found: Measured) -> Table:
         Column("component", Text("component"), Unit.WORD),
         Column("share", Text("share of parameters"), Unit.SHARE),
         Column("flops_share", Text("share of FLOPs"), Unit.SHARE),
+        Column("moved_share", Text("share of bytes moved"), Unit.SHARE),
         Column("time_share", Text("share of the time"), Unit.SHARE, bar=True),
         Column("time_s", Text("time, median"), Unit.SECONDS),
         Column("time_lower_s", Text("lower quartile"), Unit.SECONDS),
         Column("time_upper_s", Text("upper quartile"), Unit.SECONDS),
     )
     rows = tuple(_row(cost, part) for part in found.parts)
-    total = (Text("total"), 1.0, 1.0, 1.0, *_times(found.inspected))
+    total = (Text("total"), 1.0, 1.0, 1.0, 1.0, *_times(found.inspected))
     return Table(Text("Estimated and measured"), columns, rows, total, key="measured")
 
 
 def _row(cost: ModelCost, part: Part) -> tuple[Any, ...]:
-    numel, flops = cost.estimate.total("numel") or 1, cost.estimate.total("flops") or 1
-    return part.component, part.numel / numel, part.flops / flops, part.share, *_times(part.time)
+    numel, flops, moved = (cost.estimate.total("numel") or 1, cost.estimate.total("flops") or 1, _moved(cost) or 1)
+    return part.component, part.numel / numel, part.flops / flops, part.moved / moved, part.share, *_times(part.time)
+
+
+def _moved(cost: ModelCost) -> int:
+    return cost.estimate.total("read_nbytes") + cost.estimate.total("kv_moved_nbytes")
 
 
 def _times(time: Time) -> tuple[float, float, float]:
@@ -93,6 +108,7 @@ def _rates(cost: ModelCost, found: Measured) -> list[Note]:
         "lower": Value(found.whole.lower, Unit.SECONDS),
         "upper": Value(found.whole.upper, Unit.SECONDS),
         "rate": Value(ours / found.whole.median, Unit.FLOP_RATE),
+        "byte_rate": Value(_moved(cost) / found.whole.median, Unit.BYTE_RATE),
         "inspected": Value(found.inspected.median, Unit.SECONDS),
         "ours": Value(ours, Unit.COUNT),
         "counted": Value(found.counted, Unit.COUNT),
@@ -102,7 +118,7 @@ def _rates(cost: ModelCost, found: Measured) -> list[Note]:
         Note(
             Text(
                 "a pass that nobody looks into takes {median} (half of them between {lower} and {upper}), {rate} of the estimated "
-                "FLOPs; with the clock read at each border {inspected}",
+                "FLOPs and {byte_rate} of the estimated bytes; with the clock read at each border {inspected}",
                 values,
             )
         )
@@ -129,7 +145,7 @@ def _rates(cost: ModelCost, found: Measured) -> list[Note]:
             Note(
                 Text(
                     "with attention and experts as separate products (eager) it counts {eager}: what still differs may be rotary "
-                    "angles, or the chunks in which layers with a state read a prompt",
+                    "angles, a convolution's outputs that are thrown away, or the chunks in which layers with a state read a prompt",
                     values,
                 )
             )
@@ -138,19 +154,27 @@ def _rates(cost: ModelCost, found: Measured) -> list[Note]:
 
 
 def _differences(cost: ModelCost, found: Measured) -> list[Note]:
-    total = cost.estimate.total("flops") or 1
-    apart = sorted(found.parts, key=lambda part: -abs(part.share - part.flops / total))
+    flops, moved = cost.estimate.total("flops") or 1, _moved(cost) or 1
+    decodes = cost.estimate.setting.phase == "decode"
+
+    def gap(part: Part) -> float:
+        """By how much the share of time is not that of what should decide."""
+        return abs(part.share - (part.moved / moved if decodes else part.flops / flops))
+
+    why, otherwise = (_WHY_DECODING, _WHY_DECODING_ELSE) if decodes else (_WHY, _WHY_ELSE)
     notes = []
-    for part in apart:
-        if abs(part.share - part.flops / total) < _APART:
+    for part in sorted(found.parts, key=gap, reverse=True):
+        if gap(part) < _APART:
             continue
         values: dict[str, Value | Text] = {
             "component": Value(part.component, Unit.WORD),
             "time": Value(part.share, Unit.SHARE),
-            "flops": Value(part.flops / total, Unit.SHARE),
-            "why": _WHY.get(part.component, _WHY_ELSE),
+            "flops": Value(part.flops / flops, Unit.SHARE),
+            "moved": Value(part.moved / moved, Unit.SHARE),
+            "why": why.get(part.component, otherwise),
         }
-        notes.append(Note(Text("{component}: {time} of the time for {flops} of the FLOPs: {why}", values)))
+        template = "{component}: {time} of the time for {flops} of the FLOPs and {moved} of the bytes: {why}"
+        notes.append(Note(Text(template, values)))
     return notes
 
 
@@ -166,7 +190,7 @@ def data(found: Measured) -> dict[str, Any]:
         "flop_counter_mode": found.counted, "flop_counter_mode_eager": found.counted_eager,
         "components": [
             {
-                "component": part.component, "numel": part.numel, "flops": part.flops, "time_share": part.share,
+                "component": part.component, "numel": part.numel, "flops": part.flops, "moved_nbytes": part.moved, "time_share": part.share,
                 "time_s": part.time.median, "time_lower_s": part.time.lower, "time_upper_s": part.time.upper,
             }
             for part in found.parts
@@ -181,13 +205,14 @@ def records(result: Sequence[ModelCost]) -> Table:
         Column("component", Text("component"), Unit.WORD),
         Column("numel", Text("parameters"), Unit.COUNT),
         Column("flops", Text("FLOPs"), Unit.FLOPS),
+        Column("moved_nbytes", Text("bytes moved"), Unit.NBYTES),
         Column("time_s", Text("time, median"), Unit.SECONDS),
         Column("time_lower_s", Text("lower quartile"), Unit.SECONDS),
         Column("time_upper_s", Text("upper quartile"), Unit.SECONDS),
         Column("time_share", Text("share of the time"), Unit.SHARE),
     )
     rows = tuple(
-        (cost.estimate.table.name, part.component, part.numel, part.flops, *_times(part.time), part.share)
+        (cost.estimate.table.name, part.component, part.numel, part.flops, part.moved, *_times(part.time), part.share)
         for cost in result
         if cost.measured is not None
         for part in cost.measured.parts

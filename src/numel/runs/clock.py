@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ..core.parameters import Component
+    from .forward import Pass
 
 
 class Passes(NamedTuple):
@@ -79,16 +80,17 @@ class _Stopwatch:
         self._stack.pop()
         self._mark()
 
-    def timed(self, run: Callable[[], object]) -> dict[str, float]:
+    def timed(self, one: Pass) -> dict[str, float]:
         """Seconds by component of one pass."""
         self._readings, self._named = [], []
+        held = one.prepare()
         hooks = []
         for module in self._regions:
             hooks.append(module.register_forward_pre_hook(self.enter))
             hooks.append(module.register_forward_hook(self.leave))
         try:
             self._mark()
-            run()
+            one.run(held)
             self._mark()
         finally:
             for hook in hooks:
@@ -99,22 +101,23 @@ class _Stopwatch:
         return sums
 
 
-def measure(run: Callable[[], object], regions: Mapping[Any, Component], device: Any, repeats: Repeats) -> Passes:
+def measure(one: Pass, regions: Mapping[Any, Component], device: Any, repeats: Repeats) -> Passes:
     """Each measured pass stands beside one without any reading of the clock in it."""
     n_passes, n_warm_up, progress = repeats
     clock = _Clock(device)
     n_steps = n_warm_up + 2 * n_passes
     with torch.inference_mode():
         for k in range(n_warm_up):
-            run()
+            one.once()
             progress(k + 1, n_steps)
         found, whole = [], []
         for k in range(n_passes):
+            held = one.prepare()
             readings = [clock.read()]
-            run()
+            one.run(held)
             readings.append(clock.read())
             whole += clock.seconds(readings)
-            found.append(_Stopwatch(clock, regions).timed(run))
+            found.append(_Stopwatch(clock, regions).timed(one))
             progress(n_warm_up + 2 * k + 2, n_steps)
     names = list(dict.fromkeys(name for each in found for name in each))
     return Passes({name: tuple(each.get(name, 0.0) for each in found) for name in names}, tuple(whole))
@@ -138,10 +141,12 @@ def eager(module: Any) -> Iterator[None]:
                 getattr(module, f"set_{kind}_implementation")(before)
 
 
-def counted_flops(run: Callable[[], object]) -> int:
+def counted_flops(one: Pass) -> int:
     """What torch's FlopCounterMode counts of one pass."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        run()
+    with torch.inference_mode():
+        held = one.prepare()
+        with FlopCounterMode(display=False) as counter:
+            one.run(held)
     return int(counter.get_total_flops())

@@ -1,28 +1,66 @@
-"""What is one forward pass of a model? Tokens drawn at random, all at once, nothing kept for later."""
+"""What is one forward pass of a model? A prompt read at once with nothing kept for later, or one more token with the cache of all before."""
 
 from __future__ import annotations
 
 import inspect
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+
+from ..errors import Sentence, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-def prefill(module: Any, *, context: int, batch: int, device: Any) -> Callable[[], object]:
+class Pass(NamedTuple):
+    """`run` is timed and takes what `prepare` gives, which is not."""
+
+    prepare: Callable[[], Any]
+    run: Callable[[Any], object]
+
+    def once(self) -> object:
+        """Both."""
+        return self.run(self.prepare())
+
+
+def prefill(module: Any, *, context: int, batch: int, device: Any) -> Pass:
     """The pass of `batch` sequences of `context` tokens, the same tokens every time."""
-    drawn = torch.Generator().manual_seed(0)
-    ids = torch.randint(0, _vocabulary(module), (batch, context), generator=drawn).to(device)
+    ids = _drawn(module, batch, context, device)
     takes = inspect.signature(module.forward).parameters
     extra: dict[str, Any] = {}
     if getattr(module.config, "is_encoder_decoder", False) and "decoder_input_ids" in takes:
         extra["decoder_input_ids"] = ids
     if "use_cache" in takes:
         extra["use_cache"] = False
-    return lambda: module(input_ids=ids, **extra)
+    return Pass(lambda: None, lambda _: module(input_ids=ids, **extra))
+
+
+def decode(module: Any, *, context: int, batch: int, device: Any) -> Pass:
+    """The pass of the last of `context` tokens of each sequence. Raises UsageError where there is no cache of the usual kind.
+
+    A pass changes the cache, so each has a copy.
+    """
+    ids = _drawn(module, batch, context, device)
+    cache = None
+    if context > 1 and not getattr(module.config, "is_encoder_decoder", False):
+        with torch.inference_mode():
+            cache = getattr(module(input_ids=ids[:, :-1], use_cache=True), "past_key_values", None)
+    if cache is None:
+        message = Sentence("{model}: decoding is measured with a decoder's cache of keys and values, at a context of 2 or more",
+                           model=type(module).__name__)  # fmt: skip
+        raise UsageError(message, hint=Sentence("give {option}", option="--phase prefill"))
+    return Pass(
+        lambda: deepcopy(cache), lambda held: module(input_ids=ids[:, -1:], past_key_values=held, use_cache=True)
+    )
+
+
+def _drawn(module: Any, batch: int, context: int, device: Any) -> Any:
+    """Tokens, the same at every call."""
+    drawn = torch.Generator().manual_seed(0)
+    return torch.randint(0, _vocabulary(module), (batch, context), generator=drawn).to(device)
 
 
 def _vocabulary(module: Any) -> int:
