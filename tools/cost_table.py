@@ -11,7 +11,8 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 LEAD = {
     "en": """# Which model types does `numel cost` cover?
 
-This page is generated: `python tools/cost_table.py`. [Tiếng Việt](cost.vi.md)
+This page is generated: `python tools/cost_table.py`. [Tiếng Việt](cost.vi.md) · Estimated and measured shares of GPT-2 small
+beside each other, and why they differ: [measured.md](measured.md).
 
 A covered type was held against transformers, eager, under torch's FlopCounterMode: the FLOPs of a prompt and of one more
 token, and the numbers that the cache then holds, equal to the digit at drawn configurations (`tests/costs`). Left out there,
@@ -22,7 +23,8 @@ compared, and `llama4`, `qwen3_5` and `qwen3_5_moe` were not run whole, only the
 """,
     "vi": """# `numel cost` tính được những loại mô hình nào?
 
-Trang này được sinh tự động: `python tools/cost_table.py`. [English](cost.md)
+Trang này được sinh tự động: `python tools/cost_table.py`. [English](cost.md) · Tỷ lệ ước lượng và đo được của GPT-2 small
+cạnh nhau, và vì sao chúng khác nhau: [measured.vi.md](measured.vi.md).
 
 Mỗi loại tính được đã được so với transformers (bản eager) dưới FlopCounterMode của torch: FLOP của lời nhắc và của một token
 nữa, và số phần tử bộ nhớ đệm giữ sau đó, khớp đến từng chữ số trên các cấu hình ngẫu nhiên (`tests/costs`). Không so, và nói rõ:

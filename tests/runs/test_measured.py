@@ -153,6 +153,32 @@ def test_one_more_token_runs_with_the_cache_of_those_before():
     assert found["flop_counter_mode_eager"] == counter.get_total_flops() == shown.data["models"][0]["flops"]
 
 
+def test_on_a_gpu_the_times_are_those_between_events_of_its_stream(monkeypatch):
+    """No GPU is needed: the events are counted here, one every two milliseconds, and asked only after all has run."""
+    from numel.runs import clock
+
+    made, synchronised = [], []
+
+    class Event:
+        def __init__(self, *, enable_timing):
+            assert enable_timing
+
+        def record(self, stream):
+            made.append(self)
+            self.at = 2.0 * len(made)
+
+        def elapsed_time(self, later):
+            assert synchronised
+            return later.at - self.at
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronised.append)
+    watch = clock._Clock(torch.device("cuda"))
+    assert watch.seconds([watch.read() for _ in range(4)]) == pytest.approx([0.002] * 3)
+    assert synchronised == [torch.device("cuda")]
+
+
 def test_a_preset_runs_with_random_weights_and_says_so(capsys):
     code, out, err = run(
         capsys, "cost", "gpt2", *SMALL, "--measure", "--passes", "3", "--context", "8", "--threads", "1"
@@ -160,7 +186,7 @@ def test_a_preset_runs_with_random_weights_and_says_so(capsys):
     assert (code, err) == (0, "")
     assert "random weights" in out
     assert re.search(r"^other .*0%.*0%.*0%", out, re.MULTILINE)
-    assert "time, measured" in out
+    assert "measured time, prefill" in out
 
 
 def test_a_folder_runs_with_its_own_weights(capsys, tmp_path):
@@ -185,9 +211,9 @@ def test_csv_has_a_row_for_each_component_and_the_lens_a_bar_of_time(capsys, tmp
     assert code == 0
     assert rows[0][-4:] == ["time_s", "time_lower_s", "time_upper_s", "time_share"]
     assert sum(float(row[-1]) for row in rows[1:]) == pytest.approx(1)
-    assert "time, measured" in (tmp_path / "lens.svg").read_text(encoding="utf-8")
+    assert "measured time, prefill" in (tmp_path / "lens.svg").read_text(encoding="utf-8")
     lens = next(c for c in charts(times_of(tiny_gpt2())[2]) if c.key == "cost-lens")
-    assert lens.categories[-1] == "time, measured"
+    assert lens.categories[-1] == "measured time, prefill"
     assert sum(series.values[-1] for series in lens.series) == pytest.approx(1)
 
 

@@ -29,7 +29,7 @@ def lens_chart(cost: ModelCost) -> Chart:
     names = [name for name, _, _ in bars]
     sums: list[dict[str, float]] = [_by_component(found, value) for _, found, value in bars]
     if cost.measured is not None:
-        names.append("time, measured")
+        names.append("measured time, " + cost.estimate.setting.phase)
         sums.append({part.component: part.time.median for part in cost.measured.parts})
     kept = [k for k, s in enumerate(sums) if sum(s.values())]
     seen = [c for c in dict.fromkeys(c for s in sums for c in s) if any(s.get(c) for s in sums)]

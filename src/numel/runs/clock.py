@@ -47,7 +47,7 @@ class _Clock:
         if not self._on_gpu:
             return perf_counter()
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record()
+        event.record(torch.cuda.current_stream(self._device))
         return event
 
     def seconds(self, readings: list[Any]) -> list[float]:
