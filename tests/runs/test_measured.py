@@ -112,6 +112,15 @@ def test_the_work_of_a_mixture_is_the_mixtures():
     assert "model.layers.0" not in found  # a block holds several: what is between them is other
 
 
+def test_a_block_of_a_norm_and_a_mixer_is_neither():
+    """What Mamba's block does between them, the residual sum, is other."""
+    module = tiny("Mamba", hidden_size=32, num_hidden_layers=1, vocab_size=97, state_size=4)
+    changes = regions(Opener(numel.inspect(module).table, module).run(None, "F32"))
+    found = {name: changes[inner].value for name, inner in module.named_modules() if inner in changes}
+    assert found["backbone.layers.0.mixer"] == "ssm"
+    assert "backbone.layers.0" not in found
+
+
 def test_the_times_sum_to_the_pass_and_nothing_stays_in_the_model():
     module = tiny_gpt2()
     times, found, _ = times_of(module)
