@@ -13,9 +13,6 @@ from .sources.local import find
 from .sources.text import read_text
 
 try:
-    import torch  # noqa: F401 - the first that is missing
-    import transformers
-
     from .sources import runnable
 except ImportError as error:
     raise MissingDependencyError(
@@ -103,7 +100,7 @@ def _placed(module: Any, *, is_random: bool) -> Running:
     table = classify(inventory)
     components = {row.tensor.name: row.component for row in table.rows if row.excluded != "buffer"}
     components |= {name: place(name).component for name in inventory.aliases}
-    return Running(module, table.rows, components, is_random, {"transformers": transformers.__version__})
+    return Running(module, table.rows, components, is_random, {"transformers": runnable.VERSION})
 
 
 def openers(tables: Sequence[ParameterTable], live: Sequence[object]) -> tuple[Opener, ...]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..core.config import ModelConfig
 
+VERSION = transformers.__version__
 _MAX_SHOWN = 120
 _TORCH = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tokenizer_config.json")
