@@ -70,6 +70,14 @@ def test_a_cost_is_estimated_without_anything_heavy(model):
     assert not (HEAVY | {"rich", "dataclasses"}) & loaded_by("cost", model, "--json", "--device", "h200x8")
 
 
+def test_a_cost_that_is_only_estimated_loads_nothing_that_runs_models():
+    code = "import sys\nfrom numel.cli import main\nmain(['cost', 'gpt2', '--json'])\nprint('\\n@@', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.rpartition("@@")[2].split())
+    assert "numel.analyses.cost" in loaded
+    assert not loaded & {"numel.running", "numel.runs", "numel.analyses.measured", "numel.progress"}
+
+
 def test_the_root_loads_nothing_of_the_package():
     code = "import numel, sys; print([m for m in sys.modules if m.startswith('numel.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

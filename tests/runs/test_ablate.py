@@ -398,6 +398,13 @@ def test_a_tokenizer_of_another_model_is_seen(capsys, tmp_path, text, tokenizer)
     assert "(the tokenizer belongs to another model)" in err
 
 
+def test_a_model_that_finds_no_room_is_not_loaded(capsys, folder, text, monkeypatch):
+    monkeypatch.setattr("numel.sources.runnable.free_nbytes", lambda device: 100_000)
+    code, out, err = run(capsys, folder, "--text", text / "short.txt")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "a pass needs 0 MiB on cpu, and 0 MiB are free" in err
+
+
 def test_code_beside_a_model_is_never_run(capsys, broken, text):
     path = broken(auto_map={"AutoModelForCausalLM": "evil.Model", "AutoConfig": "evil.Config"})
     (path / "evil.py").write_text(f"open({str(path / 'ran')!r}, 'w')\n")

@@ -248,6 +248,13 @@ def test_what_cannot_be_measured_is_refused_in_one_line(capsys, words, said):
     assert err.startswith(said)
 
 
+def test_what_a_model_raises_while_it_runs_is_one_line():
+    module = tiny_gpt2()
+    module.transformer.drop.forward = lambda _: 1 / 0
+    with pytest.raises(numel.NumelError, match="it does not run: division by zero"):
+        times_of(module)
+
+
 def test_a_state_dict_does_not_run():
     with pytest.raises(numel.NumelError, match="a state dict does not run"):
         numel.inspect(tiny_gpt2().state_dict(), config={"model_type": "gpt2"}).report("cost", measure=True)

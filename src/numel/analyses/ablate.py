@@ -126,19 +126,24 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[Ablatio
 
 def _ablate(table: ParameterTable, opener: Any, options: Options, journal: Lines | None) -> Ablation:
     from ..runs.blocks import blocks
+    from ..runs.forward import one_line_of_errors
     from ..runs.knockout import Judge
+    from .measured import refuse_too_large
 
     context = _context(table, options.context)
     dtype = dtype_called(options.dtype, "--dtype").name
-    device, _ = opener.device(options.on)
+    device, free = opener.device(options.on)
     opener.check_causal_lm()
     ids = opener.tokens(options.text)
     if len(ids) < 2:
         message = Sentence("the text has fewer than two tokens: nothing is predicted")
         shown = visible_path(str(options.text), _MAX_SHOWN)
         raise UsageError(message, path=shown, hint=Sentence("give a text of two tokens or more"))
+    needed = sum(row.tensor.numel for row in table.rows) * (dtype_called(options.dtype, "--dtype").block_nbytes or 4)
+    refuse_too_large(table.name, needed, free, device)
     running = opener.run_causal_lm(device, dtype)
-    judge = Judge(running.module, ids, context=min(context, len(ids)), device=device)
+    with one_line_of_errors():
+        judge = Judge(running.module, ids, context=min(context, len(ids)), device=device)
     found, missed = blocks(running)
     if not found:
         message = Sentence("{model}: no attention and no MLP with a module of its own", model=visible(table.name, 100))
@@ -152,7 +157,8 @@ def _ablate(table: ParameterTable, opener: Any, options: Options, journal: Lines
         running.versions,
     ]
     run = _Run(judge, found, options, journal, json.dumps(about, sort_keys=True))
-    loss, knockouts = run.all()
+    with one_line_of_errors():
+        loss, knockouts = run.all()
     return Ablation(
         table, str(options.text), len(ids), judge.n_predicted, context, options.replace, dtype, loss, knockouts,
         tuple(missed), run.n_known,

@@ -8,7 +8,7 @@ from ..core.parameters import Component
 from ..costs.fields import TextFields
 from ..errors import Sentence, UsageError
 from ..runs.clock import Repeats, counted_flops, eager, measure
-from ..runs.forward import attention_of, decode, describe_device, prefill, threads, torch_version
+from ..runs.forward import attention_of, decode, describe_device, one_line_of_errors, prefill, threads, torch_version
 from ..runs.regions import regions
 
 if TYPE_CHECKING:
@@ -78,17 +78,12 @@ def measured(found: Estimate, opener: Any, plan: Plan, *, needed: int) -> Measur
     _check(found, plan)
     device, free = opener.device(plan.device)
     needed += _logits_nbytes(found)
-    if free is not None and needed > free:
-        message = Sentence(
-            "{model}: a pass needs {needed} MiB on {device}, and {free} MiB are free",
-            model=found.table.name, needed=str(needed >> 20), device=str(device), free=str(free >> 20),
-        )  # fmt: skip
-        raise UsageError(message, hint=Sentence("a smaller --context, --batch or --dtype, or fewer layers with --set"))
+    refuse_too_large(found.table.name, needed, free, device)
     running = opener.run(device, found.stored.name)
     module = running.module
     make = decode if found.setting.phase == "decode" else prefill
-    one = make(module, context=found.setting.context, batch=found.setting.batch, device=device)
-    with threads(plan.n_threads) as n_threads:
+    with one_line_of_errors(), threads(plan.n_threads) as n_threads:
+        one = make(module, context=found.setting.context, batch=found.setting.batch, device=device)
         passes = measure(one, regions(running), device, Repeats(plan.n_passes, N_WARM_UP, plan.progress))
         counted = counted_flops(one)
         counted_eager = None
@@ -111,6 +106,16 @@ def measured(found: Estimate, opener: Any, plan: Plan, *, needed: int) -> Measur
         counted_eager,
         {"torch": torch_version(), **running.versions},
     )
+
+
+def refuse_too_large(name: str, needed: int, free: int | None, device: object) -> None:
+    """Raises UsageError where so many bytes are not free on the device."""
+    if free is not None and needed > free:
+        message = Sentence(
+            "{model}: a pass needs {needed} MiB on {device}, and {free} MiB are free",
+            model=name, needed=str(needed >> 20), device=str(device), free=str(free >> 20),
+        )  # fmt: skip
+        raise UsageError(message, hint=Sentence("a smaller --context, --batch or --dtype, or fewer layers with --set"))
 
 
 def _logits_nbytes(found: Estimate) -> int:

@@ -9,10 +9,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from ..errors import Sentence, UsageError
+from ..core.visible import visible
+from ..errors import NumelError, Sentence, UnsupportedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+@contextmanager
+def one_line_of_errors() -> Iterator[None]:
+    """Raises UnsupportedError for whatever a model raises while it runs: other inputs, too little memory, a missing kernel."""
+    try:
+        yield
+    except NumelError:
+        raise
+    except Exception as error:
+        why = visible(" ".join(str(error).split()) or type(error).__name__, 160)
+        message = Sentence("it does not run: {why}", why=why)
+        raise UnsupportedError(message, hint=Sentence("a text model of transformers runs on tokens alone")) from error
 
 
 class Pass(NamedTuple):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..core.visible import visible
 from ..errors import Sentence, UnsupportedError
 
 if TYPE_CHECKING:
@@ -113,9 +112,6 @@ class Judge:
                     )
                     total += float(found.double().sum())
                     progress()
-        except NotImplementedError as error:
-            message = Sentence("it does not run: {why}", why=visible(" ".join(str(error).split()), 120))
-            raise UnsupportedError(message) from error
         finally:
             for hook in hooks:
                 hook.remove()
