@@ -37,7 +37,7 @@ def operations(n: int) -> dict[str, tuple[Callable[[], object], int]]:
     torch.manual_seed(0)
     hidden, wide = torch.randn(n, WIDTH), torch.randn(1, n, 4 * WIDTH)
     qkv, up, down = (torch.randn(a, b) for a, b in ((WIDTH, 3 * WIDTH), (WIDTH, 4 * WIDTH), (4 * WIDTH, WIDTH)))
-    head = torch.randn(VOCABULARY, WIDTH)
+    head, there = torch.randn(VOCABULARY, WIDTH), torch.zeros(n, VOCABULARY)
     q, k, v = (torch.randn(1, HEADS, n, WIDTH // HEADS) for _ in range(3))
     new = torch.randn(1, HEADS, 1, WIDTH // HEADS)
     activate, normalise = NewGELUActivation(), torch.nn.LayerNorm(WIDTH)
@@ -47,6 +47,7 @@ def operations(n: int) -> dict[str, tuple[Callable[[], object], int]]:
         "up": (lambda: hidden @ up, 2 * n * WIDTH * 4 * WIDTH),
         "down": (lambda: wide @ down, 2 * n * WIDTH * 4 * WIDTH),
         "head": (lambda: torch.nn.functional.linear(hidden, head), 2 * n * WIDTH * VOCABULARY),
+        "head, into memory that is there": (lambda: torch.mm(hidden, head.T, out=there), 2 * n * WIDTH * VOCABULARY),
         "attention, causal": (lambda: attend(q, k, v, is_causal=True), 4 * n * n * WIDTH),
         "attention, every score": (lambda: attend(q, k, v), 4 * n * n * WIDTH),
         "GELU of the MLP": (lambda: activate(wide), 0),
