@@ -241,7 +241,8 @@ def _clues(names: Sequence[str], keys: Sequence[str], forms: Mapping[str, Form])
     modules: dict[str, frozenset[str]] = {}
     for clue in CLUES:
         pattern = rf"(?:^|\.)(?:{clue.module})\.({clue.child})(?=\.|$)"
-        found = {key for key, form in forms.items() if search(clue.child, form.name) and search(pattern, form.name)}
+        in_form = re.sub(r"\d", r"\\d", pattern)  # one form stands for names that differ in their digits: fc1, fc3
+        found = {key for key, form in forms.items() if search(in_form, form.name)}
         for name in (name for name, key in zip(names, keys, strict=True) if key in found) if found else ():
             match = search(pattern, name)
             if match:
