@@ -214,6 +214,66 @@ _SWIN = _in_stages(
 )
 _RESNET = _in_stages({"depths": (1, 2, 3), "hidden_sizes": (16, 24, 40, 64)}, groups_width=(8,))
 
+_CVT = {
+    "embed_dim": (16, 24, 32),
+    "num_heads": (1, 2),
+    "mlp_ratio": (2.0, 1.5),
+    "patch_sizes": (3, 5, 7),
+    "qkv_bias": (True, False),
+    "cls_token": (True, False),
+    "qkv_projection_method": ("dw_bn", "avg"),
+    "kernel_qkv": (1, 3),
+    "depth": (5, 6),  # the class takes the rates of dropping from a list as long as a stage, by the stage's number
+} | dict.fromkeys(("patch_stride", "patch_padding", "padding_kv", "stride_kv", "padding_q", "stride_q"), (1,))
+_CVT |= dict.fromkeys(("drop_rate", "attention_drop_rate", "drop_path_rate"), (0.0,))
+_HGNET = {
+    "stage_in_channels": (8, 16),
+    "stage_mid_channels": (8, 24),
+    "stage_out_channels": (16, 32),
+    "stage_num_blocks": (1, 2),
+    "stage_downsample": (True, False),
+    "stage_downsample_strides": (2,),
+    "stage_light_block": (True, False),
+    "stage_kernel_size": (3, 5),
+    "stage_numb_of_layers": (1, 2, 3),
+    "hidden_sizes": (16, 32),
+    "depths": (1,),
+}
+
+
+def _levit(_: Fields, random: Random) -> Fields:
+    widths = [random.choice([32, 64, 96]) for _ in range(3)]
+    lists = {"num_attention_heads": (2, 4), "depths": (1, 2), "key_dim": (8, 16), "mlp_ratio": (0, 2, 3)}
+    drawn = {name: [random.choice(values) for _ in range(3)] for name, values in lists.items()}
+    sizes = {"image_size": random.choice([64, 100]), "patch_size": random.choice([8, 16])}
+    ops = [["Subsample", 8, random.choice([2, 4]), random.choice([1, 4]), random.choice([0, 2]), 2], [""]]
+    made = {"kernel_size": random.choice([1, 3])} | random.choice([{}, {"down_ops": ops}])
+    return drawn | sizes | made | {"hidden_sizes": widths, "attention_ratio": [random.choice([1, 2]) for _ in range(3)]}
+
+
+def _textnet(_: Fields, random: Random) -> Fields:
+    counts = [random.choice([1, 2, 3]) for _ in range(4)]
+    kernels = [[random.choice([[3, 3], [1, 3], [3, 1]]) for _ in range(n)] for n in counts]
+    strides = [[random.choice([1, 2]) for _ in range(n)] for n in counts]
+    layers = random.choice([{}, {"conv_layer_kernel_sizes": kernels, "conv_layer_strides": strides}])
+    return layers | {"hidden_sizes": [random.choice([16, 24]) for _ in range(5)]}
+
+
+def _pp_lcnet(_: Fields, random: Random) -> Fields:
+    def block() -> list[Any]:
+        return [
+            random.choice([3, 5]),
+            random.choice([16, 32]),
+            random.choice([16, 32]),
+            1,
+            random.choice([True, False]),
+        ]
+
+    blocks = [[block() for _ in range(random.choice([1, 2]))] for _ in range(5)]
+    sizes = {"scale": random.choice([0.25, 1.0, 2.5]), "divisor": random.choice([4, 8]), "reduction": 4}
+    return sizes | {"block_configs": random.choice([None, blocks])}
+
+
 _BEIT = _in_stages(
     {}, out_indices=([0, 1, 2, 3],), image_size=(32, [32, 64]), patch_size=(8, 16), num_hidden_layers=(4,)
 )
@@ -302,6 +362,22 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
         min_depth=(8, 16),
         expand_ratio=(6.0, 3.0),
     ),
+    "cvt": _in_stages(_CVT),
+    "hgnet_v2": _in_stages(_HGNET, stem_channels=([3, 8, 16], [1, 16, 24])),
+    "levit": _levit,
+    "mobilevitv2": lambda _, random: {
+        "width_multiplier": random.choice([0.5, 1.0, 1.75, 2.0]),
+        "base_attn_unit_dims": [random.choice([32, 40, 64]) for _ in range(3)],
+        "n_attn_blocks": [random.choice([1, 2]) for _ in range(3)],
+        "conv_kernel_size": random.choice([1, 3]),
+        "expand_ratio": random.choice([2.0, 3.5]),
+        "ffn_multiplier": random.choice([2, 3]),
+    },
+    "pp_lcnet": _pp_lcnet,
+    "swiftformer": _in_stages(
+        {"depths": (1, 2), "embed_dims": (16, 24), "downsamples": (True, False)}, down_patch_size=(3, 5, [3, 5])
+    ),
+    "textnet": _textnet,
     "convnext": _CONVNEXT,
     "convnextv2": _CONVNEXT,
     "donut-swin": _SWIN,

@@ -43,7 +43,8 @@ ATTN = r"(?:[Aa]ttn|[Aa]ttention)"
 # q_proj · q_lin · q_bias · query_global · q_attn · v_proj_delayed
 SUFFIX = r"(?:_(?:proj|lin|bias|global|head|net|attn|l2_clip|adapter_list|d[uv])(?:_(?:current|delayed))?)?(?:\.|$)"
 # up and down projections by number or by direction: fc1, linear_1, lin1, layer_1, dense1 · fc_in, linear_in
-FIRST, SECOND = r"(?:fc|lin|linear|layer|dense)_?(?:1(?!\d)|in)", r"(?:fc|lin|linear|layer|dense)_?(?:2|out)"
+NUMBERED = r"(?:fc|lin|linear|layer|dense|ffn\.conv)_?"
+FIRST, SECOND = NUMBERED + r"(?:1(?!\d)|in|up)", NUMBERED + r"(?:2|out|down)"
 
 RULES: tuple[Group, ...] = (
     # ── Norms: before everything, since they sit inside everything ────────────────────────────────────────────────
@@ -52,17 +53,21 @@ RULES: tuple[Group, ...] = (
         either(
             # ln_1 · bn2 · input_layernorm · layer_norm1.3 · qk_norm.temp; but not norm_attn_norm.attn.Wqkv
             r"(?i:norm|[._]ln(?=[_\d.]|$)|[._]bn(?=[_\d.]|$))\w*(?:\.(?:\d+|\{\}))?(?:\.\w+)?$",
-            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|_rms$|(?i:ada_?ln)|\.grn$",  # (norms in a Sequential)
+            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|patch_embedding\.[14]$|_rms$",  # (in a Sequential)
+            r"(?i:ada_?ln)|\.grn$|rbr_identity$",  # TextNet's identity is a norm
         ),
         (
             (r"norm\w*\.(?:mlp\.|W_)", "gate_mlp"),  # a small MLP computes the gain
             (r"(?i)ada_?ln|norm\w*\.linear$", "adaln"),  # modulated by a condition
             (r"indexer|compressor", "in_indexer"),
             (ATTN + r".*[._](?:q|k|v|kv|qk|query|key)_(?:\w+_)?(?:layer_?)?norm", "qk_norm"),  # kv_a_layernorm
-            (r"[._]head\.(?:layer_)?norm|predictions\.", "in_head"),
+            (r"[._]head\.(?:layer_)?norm|predictions\.|classifier\w*\.batch_norm", "in_head"),
             (r"\.head\.layernorm", "in_attention"),  # the attention that pools a picture
-            (r"embeddings?\.\w*[Nn]orm$|layernorm_embedding|embeddings?_layer_?norm|layer_norm_emb$", "in_embedding"),
-            (r"embed_norm|embd_norm|emb_ln", "in_embedding"),
+            (r"embeddings?\.\w*[Nn]orm(?:alization)?$|layernorm_embedding|embeddings?_layer_?norm", "in_embedding"),
+            (
+                r"embed_norm|embd_norm|emb_ln|layer_norm_emb$|patch_embedding\.[14]$|embedding_layer_\d\.",
+                "in_embedding",
+            ),
             (r"linear_attn", "in_linear_attention"),
             (r"(?:mamba|mixer|ssm)[._]\w*norm", "in_ssm"),
             (ATTN + r"\.output\.", "in_attention_output"),  # BERT's, after the residual connection
@@ -183,7 +188,7 @@ RULES: tuple[Group, ...] = (
             r"key_conv_attn|upsampler|timestamp_head|dwconv\.dwconv$|\.modulation\.|^\.fpn[12]\.\d$|layer\.\d\.attention\.\d$",
         ),
         (
-            (r"sconv|_convolution|\.layers\.\{\}\.conv\.(?:conv|in_proj|out_proj)$", "short_conv"),  # in a text layer
+            (r"sconv|(?<!wise)_convolution|\.layers\.\{\}\.conv\.(?:conv|in_proj|out_proj)$", "short_conv"),  # of text
             (r"upsampler$|timestamp_head", "unnamed"),
             (r"", "conv"),
         ),
@@ -201,9 +206,9 @@ RULES: tuple[Group, ...] = (
         (
             (r"head\.(?:attention|probe)", "pooling"),
             (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
-            (r"pooler|classifier\.(?!\d|convolution)|decode_head\.linear_", "transform"),
+            (r"pooler|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_", "transform"),
             (
-                r"classifier|score|itm_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion|^\.(?:fc|cls)(?:\.output)?$",
+                r"classifier|score|itm_head|dist_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion|^\.(?:fc|cls)(?:\.output)?$",
                 "task",
             ),
             (r"", "lm_head"),
@@ -216,15 +221,15 @@ RULES: tuple[Group, ...] = (
             r"per_layer|\.inp_gate$|^\.blk\.\{\}\.proj$|embeddings?\.\w+",
             r"embeddings?_proj|embedding_hidden_mapping|embedder\.projection|project_(?:in|out)$",
             r"(?<!relative_)position_bias\.relative|relative_position_embedding|rel_embeddings|pos_conv_embed",
-            r"patch_emb|patch_conv$|downsample\.reduction$|embedder\.convolution$|vision_embed|_embed\.encoder\.embed\.|spec_embed",
-            r"input_proj_linear|feature_projection|subsampl\w+\.linear",
+            r"patch_emb|patch_conv$|downsample\.reduction$|vision_embed|_embed\.encoder\.embed\.|spec_embed",
+            r"input_proj_linear|feature_projection|subsampl\w+\.linear|embedder\.(?:stem\w+\.)?convolution$|network\.\{\}\.proj$",
         ),
         (
             (r"per_layer(?:_token_embd)?$", "per_layer"),  # Gemma 3n: one more table for each layer
             (r"per_layer|inp_gate|^\.blk\.\{\}\.proj$", "per_layer_proj"),
             (r"position|pos_emb|pos_conv|rel_emb|temporal_emb|(?:row|column)_embedder", "position"),
             (
-                r"patch|reduction|convolution|vision_embed|input_proj|feature|subsampl|embed\.(?:conv|out)",
+                r"patch|reduction|convolution|network|vision_embed|input_proj|feature|subsampl|embed\.(?:conv|out)",
                 "patch_or_feature",
             ),
             (r"(?:token|task)_type|segment", "token_type"),
@@ -239,25 +244,27 @@ RULES: tuple[Group, ...] = (
         either(
             ATTN + r"(?!.*\.mlp\.)|self_att\.|qkv|\.indexer\.",
             r"[._][qkvo]_(?:proj|lin)|out_lin|\.to_(?:q|k|v|kv|qkv|out)$|\.\{\}\.w(?:q|k|v|o|qkv)$",
+            r"(?:queries|keys_values|(?:layers\.\d+|module)\.projection)\.linear$",  # LeViT
             r"sub_layer\.(?:(?:query|key|value)_net|out_projection)$",  # NeMo
         ),
         (
             (r"indexer|compressor", "indexer"),  # which keys a sparse attention looks at
             (r"sink|softmax_offset", "sink"),
             (r"relative_(?:attention|position)_bias|rel_logits|rel_pos_emb|attn_rel_b", "rel_pos_bias"),  # T5's table
-            (r"rel_attn_embed|distance_emb|continuous_position_bias", "rel_pos_bias"),
+            (r"rel_attn_embed|attention_biases$|distance_emb|continuous_position_bias", "rel_pos_bias"),
             (r"rel_l2|rel_pos|relative_pos|linear_pos|(?<![a-z])r_(?:proj|kernel)|\.wr_du$", "rel_pos"),
             (r"r_[rsw]_bias|bias_[uv]$|seg_embed", "rel_pos"),  # Transformer-XL's
             (r"\.conv$|conv_qk|timm_model.*\.proj$|(?:spatial|sequence)_reduction$|\.sr$", "conv"),
             (r"(?:qkv(?:_proj)?|query_key(?:_value)?|c_attn|in_proj(?:_weight|_bias)?)$", "qkv"),
+            (r"keys_values\.linear$|qkv_proj\.convolution$", "qkv"),
             (r"q_gate_proj|q_[ab](?:_proj)?$|attn_k_b$|\.wkv$|\bkv_(?:[ab]_)?proj|attn_kv_[ab]", "latent"),  # MLA
             (r"gate_(?:proj|bias)|linear_gate|g_proj|exclusive|attn_gate|gate_attn$", "gate"),
-            (r"[._](?:q|query|[wW]q|linear_q|project_q)" + SUFFIX, "q"),
+            (r"[._](?:q|query|queries\.linear|[wW]q|linear_q|project_q)" + SUFFIX, "q"),
             (r"[._](?:k|key|[wW]k|linear_k|project_k)" + SUFFIX, "k"),
             (r"[._](?:v|value|[wW]v|linear_v|project_v)" + SUFFIX, "v"),
             (r"[._](?:o|out|output|[wW]o|linear_out|to_out)(?:_lin|_ud|(?:_[ab])?(?:_proj\w*)?)(?:\.|$)", "o"),
             (
-                r"attention_out|dense|c_proj|\.(?:proj|post|post_proj)$|post_attention\.|linear_proj$|\.projection(?:_layer)?$",
+                r"attention_out|dense|c_proj|\.(?:proj|post|post_proj|final|projection\.linear)$|post_attention\.|linear_proj$|\.projection(?:_layer)?$",
                 "o",
             ),
             (r"\.A$|dt_proj|per_dim_scale|lambda|logit_scale", "scale"),
@@ -269,7 +276,7 @@ RULES: tuple[Group, ...] = (
         Component.MLP,
         either(
             r"mlp|ffn|ffw|channel_mix|\.vis_(?:gate|up|down)$|\.ff\d?\.|feed_forward|fc\d?$|lin(?:ear)?[12]$|(?:up|down|gate)_proj$",
-            r"intermediate|[Dd]ense|\{\}\.output\.",  # BERT's layer.output.dense is the way down
+            r"intermediate|[Dd]ense|\{\}\.output\.|linear_(?:up|down)\.",  # BERT's layer.output.dense is the way down
         ),
         (
             (r"act_fn", "activation"),
@@ -354,7 +361,7 @@ TOWERS: tuple[tuple[str, str], ...] = (
 
 # The number of a layer stands behind the name of a list of layers, the first one counts; an expert's behind `experts`.
 LAYER = (
-    r"(?:^|\.)(?:\w*(?:layers?|blocks?|stages?|groups?|attends)|h|blk|encoders|decoders|conformer"
+    r"(?:^|\.)(?:\w*(?:layers?|blocks?|stages?|groups?|attends)|h|blk|network|encoders|decoders|conformer"
     r"|attentions|ffns|layer_norm\d)\.([0-9]{1,9}|\{\})(?=\.|$)"  # (XLM and Flaubert number these)
 )
 EXPERT = r"(?<!shared_)experts?[._](?:expert_)?([0-9]{1,9}|\{\})(?=\.|$)"
