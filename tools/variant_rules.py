@@ -19,6 +19,7 @@ SENSELESS: dict[str, set[str]] = {
 }
 SENSELESS["switch_transformers"] = {"is_decoder"}
 SENSELESS["vibevoice_asr"] = {"acoustic_tokenizer_chunk_size"}  # a multiple of all ratios; no shape reads it
+SENSELESS["moonshine_streaming_encoder"] = {"sliding_windows"}  # two numbers a layer; no shape reads them
 SENSELESS["moshi"] = {"depth_decoder_config"}  # see _moshi below
 SENSELESS["blip_text_model"] = {"has_pooler"}  # no field of a config: the model around it says so
 SENSELESS["blt"] = {"tie_word_embeddings"}  # would tie an embedding inside a sub-configuration to the head outside it
@@ -274,6 +275,31 @@ def _pp_lcnet(_: Fields, random: Random) -> Fields:
     return sizes | {"block_configs": random.choice([None, blocks])}
 
 
+def _parakeet_encoder(_: Fields, random: Random) -> Fields:
+    sizes = {"num_mel_bins": random.choice([32, 40, 64]), "subsampling_factor": random.choice([1, 2, 4, 8])}
+    return sizes | {"subsampling_conv_stride": 2, "num_key_value_heads": random.choice([1, 2])}
+
+
+def _canary(fields: Fields, _: Random) -> Fields:
+    decoder = fields.get("decoder_config") or {}
+    return {"decoder_config": decoder | {"vocab_size": fields.get("vocab_size", 16384)}}
+
+
+def _speecht5(fields: Fields, random: Random) -> Fields:
+    n = random.choice([1, 2, 3])
+    lists = {"conv_dim": (16, 24), "conv_kernel": (2, 3, 10), "conv_stride": (2,)}
+    drawn = {name: [random.choice(values) for _ in range(n)] for name, values in lists.items()}
+    masks = {name: random.choice([0.0, 0.1]) for name in ("mask_time_prob", "mask_feature_prob")}
+    heads = {"decoder_attention_heads": fields.get("encoder_attention_heads", 12)}
+    return drawn | masks | heads | {"num_conv_pos_embedding_groups": random.choice([2, 4])}
+
+
+def _vibevoice_tokenizer(_: Fields, random: Random) -> Fields:
+    n = random.choice([1, 2, 3])
+    depths = [random.choice([1, 2, 3]) for _ in range(n + 1)]
+    return {"depths": depths, "downsampling_ratios": [random.choice([2, 3, 4]) for _ in range(n)]}
+
+
 _BEIT = _in_stages(
     {}, out_indices=([0, 1, 2, 3],), image_size=(32, [32, 64]), patch_size=(8, 16), num_hidden_layers=(4,)
 )
@@ -403,6 +429,14 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "vision-encoder-decoder": _vision_encoder_decoder,
     "swin": _SWIN,
     "swinv2": _SWIN,
+    "canary": _canary,
+    "moonshine_streaming": lambda _, random: {"num_key_value_heads": random.choice([1, 2])},  # the class sets none
+    "parakeet_encoder": _parakeet_encoder,
+    "parakeet_tdt": lambda _, random: {"durations": random.choice([[0, 1], [0, 1, 2, 4, 8]])},
+    "speecht5": _speecht5,
+    "vibevoice_acoustic_tokenizer": _vibevoice_tokenizer,
+    "vibevoice_acoustic_tokenizer_encoder": _vibevoice_tokenizer,
+    "vibevoice_acoustic_tokenizer_decoder": _vibevoice_tokenizer,
     "axk2": _latent_attention,
     "reformer": _reformer,
     "squeezebert": _squeezebert,

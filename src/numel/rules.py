@@ -53,19 +53,19 @@ RULES: tuple[Group, ...] = (
         either(
             # ln_1 · bn2 · input_layernorm · layer_norm1.3 · qk_norm.temp; but not norm_attn_norm.attn.Wqkv
             r"(?i:norm|[._]ln(?=[_\d.]|$)|[._]bn(?=[_\d.]|$))\w*(?:\.(?:\d+|\{\}))?(?:\.\w+)?$",
-            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|patch_embedding\.[14]$|_rms$",  # (in a Sequential)
-            r"(?i:ada_?ln)|\.grn$|rbr_identity$",  # TextNet's identity is a norm
+            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|patch_embedding\.[14]$|tor\.act$|_rms$",  # (in a Sequential)
+            r"(?i:ada_?ln)|\.grn$|rbr_identity$|diffusion_head\.(?:layers\.\{\}\.linear|final_layer\.linear_1)$",  # TextNet's identity is a norm
         ),
         (
             (r"norm\w*\.(?:mlp\.|W_)", "gate_mlp"),  # a small MLP computes the gain
-            (r"(?i)ada_?ln|norm\w*\.linear$", "adaln"),  # modulated by a condition
+            (r"(?i)ada_?ln|norm\w*\.linear$|diffusion_head.*\.linear", "adaln"),  # modulated by a condition
             (r"indexer|compressor", "in_indexer"),
             (ATTN + r".*[._](?:q|k|v|kv|qk|query|key)_(?:\w+_)?(?:layer_?)?norm", "qk_norm"),  # kv_a_layernorm
             (r"[._]head\.(?:layer_)?norm|predictions\.|classifier\w*\.batch_norm", "in_head"),
             (r"\.head\.layernorm", "in_attention"),  # the attention that pools a picture
             (r"embeddings?\.\w*[Nn]orm(?:alization)?$|layernorm_embedding|embeddings?_layer_?norm", "in_embedding"),
             (
-                r"embed_norm|embd_norm|emb_ln|layer_norm_emb$|patch_embedding\.[14]$|embedding_layer_\d\.",
+                r"embed_norm|embd_norm|emb_ln|layer_norm_emb$|patch_embedding\.[14]$|embedding_layer_\d\.|feature_projection\.",
                 "in_embedding",
             ),
             (r"linear_attn", "in_linear_attention"),
@@ -101,7 +101,7 @@ RULES: tuple[Group, ...] = (
     # ── What no module of a known kind owns ───────────────────────────────────────────────────────────────────────
     Group(
         Component.OTHER,
-        r"bottleneck\.input\.dense$|model\.proj$|(?:^\.|encoder\.)(?:input_linear|out|out_mid)$|z_[A-Z]_init$|(?<!self\.)logit_(?:scale|bias)",
+        r"bottleneck\.input\.dense$|model\.proj$|(?:^\.|encoder\.)(?:input_linear|out|out_mid)$|z_[A-Z]_init$|latent_\w+_factor$|(?<!self\.)logit_(?:scale|bias)",
         (
             (r"\{\}\.", "layer_direct"),
             (r"", "model_direct"),
@@ -201,14 +201,14 @@ RULES: tuple[Group, ...] = (
             r"^\.(?:head|decoder|output|embed_out|proj_out|logits_dense|fc|cls)$|^\.(?:head|cls)\.\w+$|\.score$",
             r"^\.(?:\w+\.)*output_projection$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
-            r"decode_head\.linear_|^\.decoder\.\d$",
+            r"decode_head\.linear_|^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$",
         ),
         (
             (r"head\.(?:attention|probe)", "pooling"),
             (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
             (r"pooler|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_", "transform"),
             (
-                r"classifier|score|itm_head|dist_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion|^\.(?:fc|cls)(?:\.output)?$",
+                r"classifier|score|itm_head|dist_head|(?:feat|prob)_out$|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion|^\.(?:fc|cls)(?:\.output)?$",
                 "task",
             ),
             (r"", "lm_head"),
@@ -223,13 +223,14 @@ RULES: tuple[Group, ...] = (
             r"(?<!relative_)position_bias\.relative|relative_position_embedding|rel_embeddings|pos_conv_embed",
             r"patch_emb|patch_conv$|downsample\.reduction$|vision_embed|_embed\.encoder\.embed\.|spec_embed",
             r"input_proj_linear|feature_projection|subsampl\w+\.linear|embedder\.(?:stem\w+\.)?convolution$|network\.\{\}\.proj$",
+            r"pre_encode\.out$|embedder\.(?:comp|linear|conv\d)|prenet\.(?:layers|final_layer|speaker_embeds|encode_pos)",
         ),
         (
             (r"per_layer(?:_token_embd)?$", "per_layer"),  # Gemma 3n: one more table for each layer
             (r"per_layer|inp_gate|^\.blk\.\{\}\.proj$", "per_layer_proj"),
             (r"position|pos_emb|pos_conv|rel_emb|temporal_emb|(?:row|column)_embedder", "position"),
             (
-                r"patch|reduction|convolution|network|vision_embed|input_proj|feature|subsampl|embed\.(?:conv|out)",
+                r"patch|reduction|convolution|network|vision_embed|input_proj|feature|subsampl|pre_enc|prenet\.[lfs]|embedder\.[cl]|embed\.(?:conv|out)",
                 "patch_or_feature",
             ),
             (r"(?:token|task)_type|segment", "token_type"),
@@ -252,7 +253,7 @@ RULES: tuple[Group, ...] = (
             (r"sink|softmax_offset", "sink"),
             (r"relative_(?:attention|position)_bias|rel_logits|rel_pos_emb|attn_rel_b", "rel_pos_bias"),  # T5's table
             (r"rel_attn_embed|attention_biases$|distance_emb|continuous_position_bias", "rel_pos_bias"),
-            (r"rel_l2|rel_pos|relative_pos|linear_pos|(?<![a-z])r_(?:proj|kernel)|\.wr_du$", "rel_pos"),
+            (r"rel_l2|rel_pos|relative_(?:pos|k)|linear_pos|(?<![a-z])r_(?:proj|kernel)|\.wr_du$", "rel_pos"),
             (r"r_[rsw]_bias|bias_[uv]$|seg_embed", "rel_pos"),  # Transformer-XL's
             (r"\.conv$|conv_qk|timm_model.*\.proj$|(?:spatial|sequence)_reduction$|\.sr$", "conv"),
             (r"(?:qkv(?:_proj)?|query_key(?:_value)?|c_attn|in_proj(?:_weight|_bias)?)$", "qkv"),
@@ -298,7 +299,7 @@ RULES: tuple[Group, ...] = (
         either(
             r"projector|connector|aligner|merger|resampler|(?:image|audio)_embed\.",
             r"(?:image|vision|visual|audio|text|language)_proj",
-            r"enc_to_dec_proj$|^\.(?:pre|post)_projection$|input_projections$",
+            r"enc_to_dec_proj$|encoder_decoder_proj$|decoder\.proj$|^\.(?:pre|post)_projection$|input_projections$",
         ),
         ((r"", "multimodal"),),
     ),
@@ -353,10 +354,10 @@ LEAF = either(
 
 # Which tower: (regex on the name, tower); the first that matches, else "main".
 TOWERS: tuple[tuple[str, str], ...] = (
-    (r"vision|visual|video_tower|image|img|(?:^|\.)vit\.|^v\.", "vision"),
-    (r"audio|speech|^a\.", "audio"),
-    (r"^(?:(?!(?:text_)?decoder\.|dec\.)[^.]+\.)*(?:(?:text_)?encoder|enc)\.", "encoder"),
-    (r"(?:^|\.)(?:(?:text_)?decoder|dec)\.", "decoder"),
+    (r"vision|visual|video_tower|(?<!noisy_)image|img|(?:^|\.)vit\.|^v\.", "vision"),
+    (r"audio|speech(?!t5|_decoder)|(?:acoustic|semantic)_tokenizer|^a\.", "audio"),
+    (r"^(?:(?!(?:text_|transf_)?decoder\.|dec\.)[^.]+\.)*(?:(?:text_)?encoder|enc)\.", "encoder"),
+    (r"(?:^|\.)(?:(?:text_|transf_)?decoder|dec)\.", "decoder"),
 )
 
 # The number of a layer stands behind the name of a list of layers, the first one counts; an expert's behind `experts`.
