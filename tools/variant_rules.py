@@ -28,6 +28,12 @@ SENSELESS["blt"] = {"tie_word_embeddings"}  # would tie an embedding inside a su
 # Public classes without a section: a config that names one is counted as another class, with a warning.
 LEFT_OUT: dict[str, set[str]] = {
     "esm": {"EsmForProteinFolding"},  # a folding model of its own around the encoder
+    # parts of the model, published inside it alone
+    "seamless_m4t": {
+        "SeamlessM4TCodeHifiGan",
+        "SeamlessM4TTextToUnitModel",
+        "SeamlessM4TTextToUnitForConditionalGeneration",
+    },
 }
 
 
@@ -294,6 +300,20 @@ def _speecht5(fields: Fields, random: Random) -> Fields:
     return drawn | masks | heads | {"num_conv_pos_embedding_groups": random.choice([2, 4])}
 
 
+def _seamless_m4t(fields: Fields, random: Random) -> Fields:
+    n, n_kernels = random.choice([1, 2, 3]), random.choice([1, 2])
+    rates = {"upsample_rates": [2] * n, "upsample_kernel_sizes": [random.choice([4, 8]) for _ in range(n)]}
+    dilations = [[1, 3, 5][: random.choice([1, 2, 3])] for _ in range(n_kernels)]
+    blocks: Fields = {
+        "t2u_variance_predictor_kernel_size": 3,
+        "resblock_kernel_sizes": [random.choice([3, 7]) for _ in range(n_kernels)],
+    }
+    heads = fields.get("decoder_attention_heads", 16)
+    stacks = ("encoder", "t2u_encoder", "t2u_decoder", "speech_encoder")
+    agreed: Fields = {f"{stack}_attention_heads": heads for stack in stacks} | {"conv_depthwise_kernel_size": 5}
+    return rates | blocks | agreed | {"resblock_dilation_sizes": dilations, "upsample_initial_channel": 64}
+
+
 def _vibevoice_tokenizer(_: Fields, random: Random) -> Fields:
     n = random.choice([1, 2, 3])
     depths = [random.choice([1, 2, 3]) for _ in range(n + 1)]
@@ -433,6 +453,8 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "moonshine_streaming": lambda _, random: {"num_key_value_heads": random.choice([1, 2])},  # the class sets none
     "parakeet_encoder": _parakeet_encoder,
     "parakeet_tdt": lambda _, random: {"durations": random.choice([[0, 1], [0, 1, 2, 4, 8]])},
+    "seamless_m4t": _seamless_m4t,
+    "seamless_m4t_v2": _seamless_m4t,
     "speecht5": _speecht5,
     "vibevoice_acoustic_tokenizer": _vibevoice_tokenizer,
     "vibevoice_acoustic_tokenizer_encoder": _vibevoice_tokenizer,

@@ -201,14 +201,14 @@ RULES: tuple[Group, ...] = (
             r"^\.(?:head|decoder|output|embed_out|proj_out|logits_dense|fc|cls)$|^\.(?:head|cls)\.\w+$|\.score$",
             r"^\.(?:\w+\.)*output_projection$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
-            r"decode_head\.linear_|^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$",
+            r"decode_head\.linear_|^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|dur\w*_predictor\.proj$",
         ),
         (
             (r"head\.(?:attention|probe)", "pooling"),
             (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
             (r"pooler|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_", "transform"),
             (
-                r"classifier|score|itm_head|dist_head|(?:feat|prob)_out$|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion|^\.(?:fc|cls)(?:\.output)?$",
+                r"classifier|score|itm_head|dist_head|(?:feat|prob)_out$|dur\w*_predictor\.proj$|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion|^\.(?:fc|cls)(?:\.output)?$",
                 "task",
             ),
             (r"", "lm_head"),
@@ -223,7 +223,7 @@ RULES: tuple[Group, ...] = (
             r"(?<!relative_)position_bias\.relative|relative_position_embedding|rel_embeddings|pos_conv_embed",
             r"patch_emb|patch_conv$|downsample\.reduction$|vision_embed|_embed\.encoder\.embed\.|spec_embed",
             r"input_proj_linear|feature_projection|subsampl\w+\.linear|embedder\.(?:stem\w+\.)?convolution$|network\.\{\}\.proj$",
-            r"pre_encode\.out$|embedder\.(?:comp|linear|conv\d)|prenet\.(?:layers|final_layer|speaker_embeds|encode_pos)",
+            r"pre_encode\.out$|embedder\.(?:comp|linear|conv\d)|prenet\.(?:layers|final_layer|speaker_embeds|encode_pos)|pos_emb_alpha",
         ),
         (
             (r"per_layer(?:_token_embd)?$", "per_layer"),  # Gemma 3n: one more table for each layer
@@ -310,7 +310,7 @@ RULES: tuple[Group, ...] = (
         (
             (r"position|wpe|pos_emb|\.pe_", "position"),
             (r"type|segment", "token_type"),
-            (r"mask_emb|(?<!embed)_tokens?$|newline", "special"),
+            (r"mask_emb|speaker_emb|language_emb|(?<!embed)_tokens?$|newline", "special"),
             (r"", "token"),
         ),
     ),
