@@ -227,6 +227,13 @@ def test_a_section_may_be_dropped():
     assert "ForCausalLM" not in parse("drop ForCausalLM", "child", parse(BASE, "tiny")).sections
 
 
+def test_a_first_class_that_is_dropped_and_written_anew_is_the_first_again():
+    parent = parse("model\n    a  1\n\nForMaskedLM\n    b  1\n\nForChoice\n    c  1", "tiny")
+    child = parse("drop ForMaskedLM\n\nForSpans\n    d  1\n\nForMaskedLM\n    e  1", "child", parent)
+    assert list(child.sections) == ["model", "ForMaskedLM", "ForChoice", "ForSpans"]
+    assert [line.template for line in child.sections["ForMaskedLM"].lines] == ["e"]
+
+
 def test_a_child_changes_defaults_and_requirements():
     parent = parse(BASE + "\nconfig\n    require d % 2 == 0", "tiny")
     assert parse("config\n    drop require", "child", parent).requirements == ()

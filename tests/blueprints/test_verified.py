@@ -6,9 +6,11 @@ import json
 
 import pytest
 
-from numel.blueprints.library import has_blueprint, model_types
+from numel.blueprints.evaluate import evaluate
+from numel.blueprints.library import has_blueprint, load, model_types
 from numel.blueprints.verified import Verification, digest, verifications
 from numel.cli import main
+from numel.core.config import ModelConfig
 
 AGAIN = "python tools/verify_blueprints.py --table brings it up to date"
 HOW_MANY = {"causal-lm": 189, "masked-lm": 51, "seq2seq-lm": 37}  # model types in transformers 5.23's mappings
@@ -26,6 +28,19 @@ def test_nothing_in_the_record_differs_from_transformers():
 @pytest.mark.parametrize(("task", "n"), HOW_MANY.items())
 def test_the_tables_go_through_all_types_of_a_task(task, n):
     assert sum(task in v.tasks for v in verifications().values()) == n
+
+
+# Its published configurations are those of embedding models.
+OTHERWISE_BARE = {"gte"}
+
+
+def test_a_config_without_a_class_is_that_of_the_masked_language_model():
+    """As transformers' AutoModelForMaskedLM would take it; esm has no default vocabulary."""
+    wanted = {name: set(v.tasks.values()) for name, v in verifications().items() if "masked-lm" in v.tasks}
+    for name, classes in wanted.items():
+        if has_blueprint(name) and name not in OTHERWISE_BARE:
+            config = ModelConfig({"model_type": name} | ({"vocab_size": 33} if name == "esm" else {}))
+            assert evaluate(load(name), config).architecture in classes
 
 
 def test_the_record_holds_precisely_the_blueprints_and_the_mappings_types():

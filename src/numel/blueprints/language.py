@@ -36,7 +36,7 @@
             ...
         drop layers.{layer}.mlp         # forget an inherited line, or all below a name
 
-    ForCausalLM                         # what this class adds; the first class is the default
+    ForCausalLM                         # what this class adds; the first is the default, though dropped and written anew
         lm_head.weight                  vocab_size, d           tied to model.embed.weight if tie_word_embeddings
     ForMaskedLM, ForPreTraining         # several classes at once; a class may be named again
         has_pooler := false             # and may set fields
@@ -176,7 +176,8 @@ class _Parser:
         self.rules = list(parent.rules) if parent else []
         self.requirements = list(parent.requirements) if parent else []
         self.renames = list(parent.renames) if parent else []
-        self.sections = {name: _SectionDraft(section) for name, section in parent.sections.items()} if parent else {}
+        inherited = parent.sections.items() if parent else ()
+        self.sections: dict[str, _SectionDraft | None] = {name: _SectionDraft(section) for name, section in inherited}
         self.open: list[_SectionDraft] = []
         self.scopes: list[Scope] = []
 
@@ -200,7 +201,7 @@ class _Parser:
         about = "\n".join(line[1:].strip() for line in text.split("\n\n", 1)[0].splitlines() if line.startswith("#"))
         blueprint = Blueprint(
             self.model_type, self.class_prefix, self.base, tuple(self.rules), tuple(self.requirements),
-            {name: draft.done() for name, draft in self.sections.items()},
+            {name: draft.done() for name, draft in self.sections.items() if draft},
             tuple(self.renames), about, self.other_prefixes,
         )  # fmt: skip
         _check_names(blueprint)
@@ -228,16 +229,26 @@ class _Parser:
             if not all(name.isidentifier() for name in names):
                 message = Sentence("not a section: {text}", text=row.columns[0])
                 raise ValueError(message)
-            self.open = [self.sections.setdefault(name, _SectionDraft()) for name in names]
+            self.open = [self._section(name) for name in names]
             return "lines"
         return ""
+
+    def _section(self, name: str) -> _SectionDraft:
+        """The draft of a section; the parent's first class, dropped and written anew, is the first again."""
+        draft = self.sections.get(name) or _SectionDraft()
+        self.sections[name] = draft
+        return draft
 
     def _drop_section(self, name: str) -> None:
         if name == "hub":
             self.renames.clear()
-        elif self.sections.pop(name, None) is None:
+        elif self.sections.get(name) is None:
             message = Sentence("no section {name} to drop", name=name)
             raise ValueError(message)
+        elif name == next((known for known in self.sections if known != "model"), None):
+            self.sections[name] = None
+        else:
+            del self.sections[name]
 
     def _config(self, text: str) -> None:
         if text == "drop require":
