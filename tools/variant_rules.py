@@ -22,6 +22,10 @@ SENSELESS["vibevoice_asr"] = {"acoustic_tokenizer_chunk_size"}  # a multiple of 
 SENSELESS["moonshine_streaming_encoder"] = {"sliding_windows"}  # two numbers a layer; no shape reads them
 SENSELESS["moshi"] = {"depth_decoder_config"}  # see _moshi below
 SENSELESS["blip_text_model"] = {"has_pooler"}  # no field of a config: the model around it says so
+# no field of a config either: the model around it says how its file holds query, key and value
+_IN_NEMO = ("asr_audio", "audio", "word_timestamp")
+SENSELESS |= {f"nemotron3_5_transcribe_{part}": {"is_fused"} for part in _IN_NEMO}
+SENSELESS |= {name: {"is_fused"} for name in ("nemotron3_diarization", "nemotron3_diarization_audio")}
 SENSELESS["blt"] = {"tie_word_embeddings"}  # would tie an embedding inside a sub-configuration to the head outside it
 
 

@@ -44,7 +44,7 @@ ATTN = r"(?:[Aa]ttn|[Aa]ttention)"
 SUFFIX = r"(?:_(?:proj|lin|bias|global|head|net|attn|l2_clip|adapter_list|d[uv])(?:_(?:current|delayed))?)?(?:\.|$)"
 # up and down projections by number or by direction: fc1, linear_1, lin1, layer_1, dense1 · fc_in, linear_in
 NUMBERED = r"(?:fc|lin|linear|layer|dense|ffn\.conv)_?"
-FIRST, SECOND = NUMBERED + r"(?:1(?!\d)|in|up)", NUMBERED + r"(?:2|out|down)"
+FIRST, SECOND = NUMBERED + r"(?:1(?!\d)|in|up)|ffn\.net\.0", NUMBERED + r"(?:2|out|down)|ffn\.net\.3"
 
 RULES: tuple[Group, ...] = (
     # ── Norms: before everything, since they sit inside everything ────────────────────────────────────────────────
@@ -101,7 +101,7 @@ RULES: tuple[Group, ...] = (
     # ── What no module of a known kind owns ───────────────────────────────────────────────────────────────────────
     Group(
         Component.OTHER,
-        r"bottleneck\.input\.dense$|model\.proj$|(?:^\.|encoder\.)(?:input_linear|out|out_mid)$|z_[A-Z]_init$|latent_\w+_factor$|(?<!self\.)logit_(?:scale|bias)",
+        r"bottleneck\.input\.dense$|model\.proj$|(?:^\.|encoder\.)(?:input_linear|out|out_mid)$|z_[A-Z]_init$|latent_\w+_factor$|modules\.encoder_proj$|(?<!self\.)logit_(?:scale|bias)",
         (
             (r"\{\}\.", "layer_direct"),
             (r"", "model_direct"),
@@ -159,9 +159,9 @@ RULES: tuple[Group, ...] = (
     # ── State-space, linear-attention and recurrent layers: a part is called as its module's child is ─────────────
     Group(
         Component.SSM,
-        r"mamba\.|mixer\.(?:A_log|D|conv1d|dt_\w+|in_proj|out_proj|x_proj)|ssm_|(?:^|model)\.layers\.\{\}\.linear$",
+        r"mamba\.|mixer\.(?:_fp32_params|A_log|D|conv1d|dt_\w+|in_proj|out_proj|x_proj)|ssm_|(?:^|model)\.layers\.\{\}\.linear$",
         (
-            (r"(?:mamba|mixer)\.(\w+)", r"\1"),
+            (r"(?:mamba|mixer)\.(?:_fp32_params\.)?(\w+)", r"\1"),
             (r"ssm_(\w+)", r"\1"),  # GGUF
             (r"", "hybrid_linear"),  # Zamba: from its shared block back to the stream
         ),
@@ -185,11 +185,11 @@ RULES: tuple[Group, ...] = (
         either(
             r"sconv|lconv|_convolution\.|conv_module|(?<!embed)\.conv\.|\.(?:conv|dw|pw)\w*\.conv$|conv_(?:exp|pwl)$",
             r"audio_tower\.(?:\w+\.)?conv\w*$|subsampl\w+\.(?:conv|layers)|down_conv|(?:attn|residual)_conv$",
-            r"key_conv_attn|upsampler|timestamp_head|dwconv\.dwconv$|\.modulation\.|^\.fpn[12]\.\d$|layer\.\d\.attention\.\d$",
+            r"key_conv_attn|upsampler|subpixel|timestamp_head|timestamp\.decoder\.[ud]\w+(?:\.\{\})?$|dwconv\.dwconv$|\.modulation\.|^\.fpn[12]\.\d$|layer\.\d\.attention\.\d$",
         ),
         (
             (r"sconv|(?<!wise)_convolution|\.layers\.\{\}\.conv\.(?:conv|in_proj|out_proj)$", "short_conv"),  # of text
-            (r"upsampler$|timestamp_head", "unnamed"),
+            (r"upsampler$|timestamp_head|timestamp\.decoder\.[ud]", "unnamed"),
             (r"", "conv"),
         ),
     ),
@@ -201,12 +201,12 @@ RULES: tuple[Group, ...] = (
             r"^\.(?:head|decoder|output|embed_out|proj_out|logits_dense|fc|cls)$|^\.(?:head|cls)\.\w+$|\.score$",
             r"^\.(?:\w+\.)*output_projection$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
-            r"decode_head\.linear_|^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|dur\w*_predictor\.proj$",
+            r"decode_head\.linear_|^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|dur\w*_predictor\.proj$|hidden_to_",
         ),
         (
             (r"head\.(?:attention|probe)", "pooling"),
             (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
-            (r"pooler|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_", "transform"),
+            (r"pooler|hidden_to_|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_", "transform"),
             (
                 r"classifier|score|itm_head|dist_head|(?:feat|prob)_out$|dur\w*_predictor\.proj$|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion|^\.(?:fc|cls)(?:\.output)?$",
                 "task",
@@ -223,14 +223,14 @@ RULES: tuple[Group, ...] = (
             r"(?<!relative_)position_bias\.relative|relative_position_embedding|rel_embeddings|pos_conv_embed",
             r"patch_emb|patch_conv$|downsample\.reduction$|vision_embed|_embed\.encoder\.embed\.|spec_embed",
             r"input_proj_linear|feature_projection|subsampl\w+\.linear|embedder\.(?:stem\w+\.)?convolution$|network\.\{\}\.proj$",
-            r"pre_encode\.out$|embedder\.(?:comp|linear|conv\d)|prenet\.(?:layers|final_layer|speaker_embeds|encode_pos)|pos_emb_alpha",
+            r"pre_encode\.(?:out|proj)$|embedder\.(?:comp|linear|conv\d)|prenet\.(?:layers|final_layer|speaker_embeds|encode_pos)|pos_emb_alpha",
         ),
         (
             (r"per_layer(?:_token_embd)?$", "per_layer"),  # Gemma 3n: one more table for each layer
             (r"per_layer|inp_gate|^\.blk\.\{\}\.proj$", "per_layer_proj"),
             (r"position|pos_emb|pos_conv|rel_emb|temporal_emb|(?:row|column)_embedder", "position"),
             (
-                r"patch|reduction|convolution|network|vision_embed|input_proj|feature|subsampl|pre_enc|prenet\.[lfs]|embedder\.[cl]|embed\.(?:conv|out)",
+                r"patch|reduction|convolution|network|vision_embed|input_proj|feature|subsampl|pre_encode\.out|prenet\.[lfs]|embedder\.[cl]|embed\.(?:conv|out)",
                 "patch_or_feature",
             ),
             (r"(?:token|task)_type|segment", "token_type"),
@@ -299,7 +299,7 @@ RULES: tuple[Group, ...] = (
         either(
             r"projector|connector|aligner|merger|resampler|(?:image|audio)_embed\.",
             r"(?:image|vision|visual|audio|text|language)_proj",
-            r"enc_to_dec_proj$|encoder_decoder_proj$|decoder\.proj$|^\.(?:pre|post)_projection$|input_projections$",
+            r"enc_to_dec_proj$|encoder_decoder_proj$|decoder\.proj$|^\.(?:pre|post)_projection$|perception\.proj$|input_projections$",
         ),
         ((r"", "multimodal"),),
     ),
@@ -355,9 +355,9 @@ LEAF = either(
 # Which tower: (regex on the name, tower); the first that matches, else "main".
 TOWERS: tuple[tuple[str, str], ...] = (
     (r"vision|visual|video_tower|(?<!noisy_)image|img|(?:^|\.)vit\.|^v\.", "vision"),
-    (r"audio|speech(?!t5|_decoder)|(?:acoustic|semantic)_tokenizer|^a\.", "audio"),
+    (r"audio|speech(?!t5|_decoder)|(?:acoustic|semantic)_tokenizer|^perception\.|^a\.", "audio"),
     (r"^(?:(?!(?:text_|transf_)?decoder\.|dec\.)[^.]+\.)*(?:(?:text_)?encoder|enc)\.", "encoder"),
-    (r"(?:^|\.)(?:(?:text_|transf_)?decoder|dec)\.", "decoder"),
+    (r"(?:^|(?<!timestamp)\.)(?:(?:text_|transf_)?decoder|dec)\.", "decoder"),
 )
 
 # The number of a layer stands behind the name of a list of layers, the first one counts; an expert's behind `experts`.
