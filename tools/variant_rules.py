@@ -318,6 +318,16 @@ def _seamless_m4t(fields: Fields, random: Random) -> Fields:
     return rates | blocks | agreed | {"resblock_dilation_sizes": dilations, "upsample_initial_channel": 64}
 
 
+def _wav2vec2(fields: Fields, random: Random) -> Fields:
+    lists = {"tdnn_dim": (16, 24), "tdnn_kernel": (1, 3), "tdnn_dilation": (1,)}
+    n = random.choice([1, 2, 3])
+    tdnn = {name: [random.choice(values) for _ in range(n)] for name, values in lists.items()}
+    codes = {"num_codevector_groups": 2, "codevector_dim": random.choice([16, 32]), "num_codevectors_per_group": 8}
+    drawn = _speecht5(fields, random)
+    del drawn["decoder_attention_heads"]
+    return drawn | tdnn | codes | {"adapter_kernel_size": random.choice([1, 3])}
+
+
 def _vibevoice_tokenizer(_: Fields, random: Random) -> Fields:
     n = random.choice([1, 2, 3])
     depths = [random.choice([1, 2, 3]) for _ in range(n + 1)]
@@ -354,6 +364,12 @@ def _vision_encoder_decoder(fields: Fields, random: Random) -> Fields:
     ]
     swin = {"model_type": "donut-swin", "embed_dim": 16, "depths": [1, 2], "num_heads": [2, 2]}
     return {"encoder": random.choice([fields.get("encoder", {}), swin]), "decoder": random.choice(decoders)}
+
+
+def _speech_encoder_decoder(fields: Fields, random: Random) -> Fields:
+    hubert = {"model_type": "hubert", "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+    decoder = _vision_encoder_decoder(fields, random)["decoder"]
+    return {"encoder": random.choice([fields.get("encoder", {}), hubert]), "decoder": decoder}
 
 
 # Fields that must agree with others: called with what was drawn, returns what to change.
@@ -459,7 +475,14 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "parakeet_tdt": lambda _, random: {"durations": random.choice([[0, 1], [0, 1, 2, 4, 8]])},
     "seamless_m4t": _seamless_m4t,
     "seamless_m4t_v2": _seamless_m4t,
+    "speech-encoder-decoder": _speech_encoder_decoder,
     "speecht5": _speecht5,
+    "wav2vec2": _wav2vec2,
+    "hubert": _wav2vec2,
+    "wavlm": _wav2vec2,
+    "unispeech": _wav2vec2,
+    "unispeech-sat": _wav2vec2,
+    "data2vec-audio": _wav2vec2,
     "vibevoice_acoustic_tokenizer": _vibevoice_tokenizer,
     "vibevoice_acoustic_tokenizer_encoder": _vibevoice_tokenizer,
     "vibevoice_acoustic_tokenizer_decoder": _vibevoice_tokenizer,

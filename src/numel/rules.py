@@ -64,10 +64,8 @@ RULES: tuple[Group, ...] = (
             (r"[._]head\.(?:layer_)?norm|predictions\.|classifier\w*\.batch_norm", "in_head"),
             (r"\.head\.layernorm", "in_attention"),  # the attention that pools a picture
             (r"embeddings?\.\w*[Nn]orm(?:alization)?$|layernorm_embedding|embeddings?_layer_?norm", "in_embedding"),
-            (
-                r"embed_norm|embd_norm|emb_ln|layer_norm_emb$|patch_embedding\.[14]$|embedding_layer_\d\.|feature_projection\.",
-                "in_embedding",
-            ),
+            (r"embed_norm|embd_norm|emb_ln|layer_norm_emb$", "in_embedding"),
+            (r"patch_embedding\.[14]$|embedding_layer_\d\.|feature_projection\.", "in_embedding"),
             (r"linear_attn", "in_linear_attention"),
             (r"(?:mamba|mixer|ssm)[._]\w*norm", "in_ssm"),
             (ATTN + r"\.output\.", "in_attention_output"),  # BERT's, after the residual connection
@@ -202,15 +200,17 @@ RULES: tuple[Group, ...] = (
             r"^\.(?:\w+\.)*output_projection$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
             r"decode_head\.linear_|^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|dur\w*_predictor\.proj$|hidden_to_",
+            # wav2vec 2.0's: what frames are told from, which speaker it is
+            r"quantizer\.weight_proj$|^\.(?:project_(?:hid|q)|(?:speaker|ctc)_proj|feature_extractor|objective)$|^\.tdnn\.",
         ),
         (
             (r"head\.(?:attention|probe)", "pooling"),
             (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
             (r"pooler|hidden_to_|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_", "transform"),
-            (
-                r"classifier|score|itm_head|dist_head|(?:feat|prob)_out$|dur\w*_predictor\.proj$|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion|^\.(?:fc|cls)(?:\.output)?$",
-                "task",
-            ),
+            (r"weight_proj|project_|tdnn|feature_ex", "transform"),
+            (r"objective|(?:speaker|ctc)_proj|(?:feat|prob)_out$|dur\w*_predictor\.proj$|dist_head", "task"),
+            (r"classifier|score|itm_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion", "task"),
+            (r"^\.(?:fc|cls)(?:\.output)?$", "task"),
             (r"", "lm_head"),
         ),
     ),
@@ -229,10 +229,8 @@ RULES: tuple[Group, ...] = (
             (r"per_layer(?:_token_embd)?$", "per_layer"),  # Gemma 3n: one more table for each layer
             (r"per_layer|inp_gate|^\.blk\.\{\}\.proj$", "per_layer_proj"),
             (r"position|pos_emb|pos_conv|rel_emb|temporal_emb|(?:row|column)_embedder", "position"),
-            (
-                r"patch|reduction|convolution|network|vision_embed|input_proj|feature|subsampl|pre_encode\.out|prenet\.[lfs]|embedder\.[cl]|embed\.(?:conv|out)",
-                "patch_or_feature",
-            ),
+            (r"patch|reduction|convolution|network|vision_embed|input_proj|feature|subsampl", "patch_or_feature"),
+            (r"pre_encode\.out|prenet\.[lfs]|embedder\.[cl]|embed\.(?:conv|out)", "patch_or_feature"),
             (r"(?:token|task)_type|segment", "token_type"),
             (r"proj|transformation|_mapping|map_inputs", "proj"),  # embeddings narrower than the model
             (r"class_emb|spec_emb|_tokens?$", "special"),
@@ -306,7 +304,7 @@ RULES: tuple[Group, ...] = (
     # ── Embeddings ────────────────────────────────────────────────────────────────────────────────────────────────
     Group(
         Component.EMBEDDING,
-        r"embed|embd|wte|wpe|emb$|shared$|token_types$|latents|patchif|_tokens?$|newline",
+        r"embed|embd|wte|wpe|emb$|shared$|token_types$|latents|patchif|_tokens?$|newline|codevectors$",
         (
             (r"position|wpe|pos_emb|\.pe_", "position"),
             (r"type|segment", "token_type"),
@@ -355,7 +353,7 @@ LEAF = either(
 # Which tower: (regex on the name, tower); the first that matches, else "main".
 TOWERS: tuple[tuple[str, str], ...] = (
     (r"vision|visual|video_tower|(?<!noisy_)image|img|(?:^|\.)vit\.|^v\.", "vision"),
-    (r"audio|speech(?!t5|_decoder)|(?:acoustic|semantic)_tokenizer|^perception\.|^a\.", "audio"),
+    (r"(?<!data2vec_)audio|(?<!uni)speech(?!t5|_decoder)|(?:acoustic|semantic)_tokenizer|^perception\.|^a\.", "audio"),
     (r"^(?:(?!(?:text_|transf_)?decoder\.|dec\.)[^.]+\.)*(?:(?:text_)?encoder|enc)\.", "encoder"),
     (r"(?:^|(?<!timestamp)\.)(?:(?:text_|transf_)?decoder|dec)\.", "decoder"),
 )
