@@ -328,6 +328,14 @@ def _wav2vec2(fields: Fields, random: Random) -> Fields:
     return drawn | tdnn | codes | {"adapter_kernel_size": random.choice([1, 3])}
 
 
+def _wav2vec2_bert(fields: Fields, random: Random) -> Fields:
+    drawn = _wav2vec2(fields, random) | {"conv_depthwise_kernel_size": 5, "adapter_stride": 2}
+    drawn |= {"vocab_size": random.choice([32, 50])}
+    for name in ("conv_dim", "conv_kernel", "conv_stride", "num_conv_pos_embedding_groups"):
+        del drawn[name]
+    return drawn | random.choice([{}, {"add_adapter": True, "use_intermediate_ffn_before_adapter": True}])
+
+
 def _vibevoice_tokenizer(_: Fields, random: Random) -> Fields:
     n = random.choice([1, 2, 3])
     depths = [random.choice([1, 2, 3]) for _ in range(n + 1)]
@@ -480,6 +488,16 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "wav2vec2": _wav2vec2,
     "hubert": _wav2vec2,
     "wavlm": _wav2vec2,
+    "wav2vec2-conformer": lambda fields, random: (
+        _wav2vec2(fields, random) | {"conv_depthwise_kernel_size": 5, "vocab_size": random.choice([32, 50])}
+    ),
+    "audio-spectrogram-transformer": lambda _, random: {
+        "patch_size": random.choice([4, 8]),
+        "frequency_stride": random.choice([2, 5]),
+        "time_stride": random.choice([3, 4]),
+        "max_length": random.choice([40, 64]),
+    },
+    "wav2vec2-bert": _wav2vec2_bert,
     "unispeech": _wav2vec2,
     "unispeech-sat": _wav2vec2,
     "data2vec-audio": _wav2vec2,

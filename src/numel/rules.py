@@ -108,7 +108,7 @@ RULES: tuple[Group, ...] = (
     # ── Small trained additions to a frozen model ─────────────────────────────────────────────────────────────────
     Group(
         Component.ADAPTER,
-        r"lora_|_prompt\.|adapter_modules|adapter\.(?:fc|linear|conv|proj|up|down)\w*(?:\.\d)?$",
+        r"lora_|_prompt\.|adapter_modules|adapter(?:_layer)?\.(?:fc|linear|conv|proj|up|down)\w*(?:\.\d)?$",
         (
             (r"\.(lora_[a-zA-Z]+)", r"\1"),
             (r"", "adapter"),
@@ -183,7 +183,7 @@ RULES: tuple[Group, ...] = (
         either(
             r"sconv|lconv|_convolution\.|conv_module|(?<!embed)\.conv\.|\.(?:conv|dw|pw)\w*\.conv$|conv_(?:exp|pwl)$",
             r"audio_tower\.(?:\w+\.)?conv\w*$|subsampl\w+\.(?:conv|layers)|down_conv|(?:attn|residual)_conv$",
-            r"key_conv_attn|upsampler|subpixel|timestamp_head|timestamp\.decoder\.[ud]\w+(?:\.\{\})?$|dwconv\.dwconv$|\.modulation\.|^\.fpn[12]\.\d$|layer\.\d\.attention\.\d$",
+            r"key_conv_attn|upsampler|subpixel|\.lab(?:\.scale)?$|timestamp_head|timestamp\.decoder\.[ud]\w+(?:\.\{\})?$|dwconv\.dwconv$|\.modulation\.|^\.fpn[12]\.\d$|layer\.\d\.attention\.\d$",
         ),
         (
             (r"sconv|(?<!wise)_convolution|\.layers\.\{\}\.conv\.(?:conv|in_proj|out_proj)$", "short_conv"),  # of text
@@ -201,13 +201,13 @@ RULES: tuple[Group, ...] = (
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
             r"decode_head\.linear_|^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|dur\w*_predictor\.proj$|hidden_to_",
             # wav2vec 2.0's: what frames are told from, which speaker it is
-            r"quantizer\.weight_proj$|^\.(?:project_(?:hid|q)|(?:speaker|ctc)_proj|feature_extractor|objective)$|^\.tdnn\.",
+            r"quantizer\.weight_proj$|^\.(?:project_(?:hid|q)|(?:speaker|ctc)_proj|feature_extractor|objective|layer_weights)$|^\.tdnn\.",
         ),
         (
             (r"head\.(?:attention|probe)", "pooling"),
             (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
             (r"pooler|hidden_to_|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_", "transform"),
-            (r"weight_proj|project_|tdnn|feature_ex", "transform"),
+            (r"weight_proj|project_|tdnn|feature_ex|layer_weights", "transform"),
             (r"objective|(?:speaker|ctc)_proj|(?:feat|prob)_out$|dur\w*_predictor\.proj$|dist_head", "task"),
             (r"classifier|score|itm_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion", "task"),
             (r"^\.(?:fc|cls)(?:\.output)?$", "task"),
