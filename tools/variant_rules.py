@@ -26,6 +26,7 @@ SENSELESS["blip_text_model"] = {"has_pooler"}  # no field of a config: the model
 _IN_NEMO = ("asr_audio", "audio", "word_timestamp")
 SENSELESS |= {f"nemotron3_5_transcribe_{part}": {"is_fused"} for part in _IN_NEMO}
 SENSELESS |= {name: {"is_fused"} for name in ("nemotron3_diarization", "nemotron3_diarization_audio")}
+SENSELESS["chinese_clip_text_model"] = {"has_pooler"}
 SENSELESS["blt"] = {"tie_word_embeddings"}  # would tie an embedding inside a sub-configuration to the head outside it
 
 
@@ -488,6 +489,11 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "wav2vec2": _wav2vec2,
     "hubert": _wav2vec2,
     "wavlm": _wav2vec2,
+    "sew": _wav2vec2,
+    "dinov3_vit": lambda _, random: {
+        "num_register_tokens": random.choice([1, 4]),
+        "patch_size": random.choice([8, [4, 8]]),
+    },
     "wav2vec2-conformer": lambda fields, random: (
         _wav2vec2(fields, random) | {"conv_depthwise_kernel_size": 5, "vocab_size": random.choice([32, 50])}
     ),

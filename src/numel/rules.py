@@ -183,11 +183,11 @@ RULES: tuple[Group, ...] = (
         either(
             r"sconv|lconv|_convolution\.|conv_module|(?<!embed)\.conv\.|\.(?:conv|dw|pw)\w*\.conv$|conv_(?:exp|pwl)$",
             r"audio_tower\.(?:\w+\.)?conv\w*$|subsampl\w+\.(?:conv|layers)|down_conv|(?:attn|residual)_conv$",
-            r"key_conv_attn|upsampler|subpixel|\.lab(?:\.scale)?$|timestamp_head|timestamp\.decoder\.[ud]\w+(?:\.\{\})?$|dwconv\.dwconv$|\.modulation\.|^\.fpn[12]\.\d$|layer\.\d\.attention\.\d$",
+            r"key_conv_attn|upsampler|upsample\.proj|subpixel|\.lab(?:\.scale)?$|timestamp_head|timestamp\.decoder\.[ud]\w+(?:\.\{\})?$|dwconv\.dwconv$|\.modulation\.|^\.fpn[12]\.\d$|layer\.\d\.attention\.\d$",
         ),
         (
             (r"sconv|(?<!wise)_convolution|\.layers\.\{\}\.conv\.(?:conv|in_proj|out_proj)$", "short_conv"),  # of text
-            (r"upsampler$|timestamp_head|timestamp\.decoder\.[ud]", "unnamed"),
+            (r"upsampler$|upsample\.|timestamp_head|timestamp\.decoder\.[ud]", "unnamed"),
             (r"", "conv"),
         ),
     ),
@@ -199,7 +199,7 @@ RULES: tuple[Group, ...] = (
             r"^\.(?:head|decoder|output|embed_out|proj_out|logits_dense|fc|cls)$|^\.(?:head|cls)\.\w+$|\.score$",
             r"^\.(?:\w+\.)*output_projection$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
-            r"decode_head\.linear_|^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|dur\w*_predictor\.proj$|hidden_to_",
+            r"decode_head\.linear_|^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|dur\w*_predictor\.proj$|hidden_to_|decoder_pred$",
             # wav2vec 2.0's: what frames are told from, which speaker it is
             r"quantizer\.weight_proj$|^\.(?:project_(?:hid|q)|(?:speaker|ctc)_proj|feature_extractor|objective|layer_weights)$|^\.tdnn\.",
         ),
@@ -208,7 +208,7 @@ RULES: tuple[Group, ...] = (
             (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
             (r"pooler|hidden_to_|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_", "transform"),
             (r"weight_proj|project_|tdnn|feature_ex|layer_weights", "transform"),
-            (r"objective|(?:speaker|ctc)_proj|(?:feat|prob)_out$|dur\w*_predictor\.proj$|dist_head", "task"),
+            (r"objective|decoder_pred|(?:speaker|ctc)_proj|(?:feat|prob)_out$|predictor\.proj$|dist_head", "task"),
             (r"classifier|score|itm_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion", "task"),
             (r"^\.(?:fc|cls)(?:\.output)?$", "task"),
             (r"", "lm_head"),
@@ -219,7 +219,7 @@ RULES: tuple[Group, ...] = (
         Component.EMBEDDING,
         either(
             r"per_layer|\.inp_gate$|^\.blk\.\{\}\.proj$|embeddings?\.\w+",
-            r"embeddings?_proj|embedding_hidden_mapping|embedder\.projection|project_(?:in|out)$",
+            r"embeddings?_proj|embedding_hidden_mapping|embedder\.projection|project_(?:in|out)$|decoder_embed$",
             r"(?<!relative_)position_bias\.relative|relative_position_embedding|rel_embeddings|pos_conv_embed",
             r"patch_emb|patch_conv$|downsample\.reduction$|vision_embed|_embed\.encoder\.embed\.|spec_embed",
             r"input_proj_linear|feature_projection|subsampl\w+\.linear|embedder\.(?:stem\w+\.)?convolution$|network\.\{\}\.proj$",
@@ -232,7 +232,7 @@ RULES: tuple[Group, ...] = (
             (r"patch|reduction|convolution|network|vision_embed|input_proj|feature|subsampl", "patch_or_feature"),
             (r"pre_encode\.out|prenet\.[lfs]|embedder\.[cl]|embed\.(?:conv|out)", "patch_or_feature"),
             (r"(?:token|task)_type|segment", "token_type"),
-            (r"proj|transformation|_mapping|map_inputs", "proj"),  # embeddings narrower than the model
+            (r"proj|transformation|_mapping|map_inputs|decoder_embed", "proj"),  # embeddings narrower than the model
             (r"class_emb|spec_emb|_tokens?$", "special"),
             (r"", "token"),
         ),
