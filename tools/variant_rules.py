@@ -291,9 +291,27 @@ def _parakeet_encoder(_: Fields, random: Random) -> Fields:
     return sizes | {"subsampling_conv_stride": 2, "num_key_value_heads": random.choice([1, 2])}
 
 
-def _canary(fields: Fields, _: Random) -> Fields:
+def _shallow(*names: str) -> Rule:
+    """A rule that gives each of these sub-configurations, where none was drawn, two layers: the default has dozens."""
+
+    def rule(fields: Fields, _: Random) -> Fields:
+        return {name: fields.get(name) or {"num_hidden_layers": 2} for name in names}
+
+    return rule
+
+
+def _canary(fields: Fields, random: Random) -> Fields:
     decoder = fields.get("decoder_config") or {}
-    return {"decoder_config": decoder | {"vocab_size": fields.get("vocab_size", 16384)}}
+    vocabulary = {"vocab_size": fields.get("vocab_size", 16384)}
+    return {"decoder_config": decoder | vocabulary, **_shallow("encoder_config")(fields, random)}
+
+
+def _nemo_speechlm(fields: Fields, random: Random) -> Fields:
+    text = {"hybrid_override_pattern": random.choice(["ME*", "EM-M"]), "hidden_size": 64, "n_routed_experts": 4}
+    parts = _shallow("asr_config")(fields.get("audio_config") or {}, random)
+    speakers = {"audio_config": {"num_hidden_layers": random.choice([1, 2])}}
+    audio = {"diarization_config": speakers} | (fields.get("audio_config") or {}) | parts
+    return {"text_config": fields.get("text_config") or text, "audio_config": audio}
 
 
 def _speecht5(fields: Fields, random: Random) -> Fields:
@@ -479,6 +497,9 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "swin": _SWIN,
     "swinv2": _SWIN,
     "canary": _canary,
+    "cohere_asr": _shallow("encoder_config"),
+    "nemo_speechlm": _nemo_speechlm,
+    "vibevoice": _shallow("text_config"),
     "moonshine_streaming": lambda _, random: {"num_key_value_heads": random.choice([1, 2])},  # the class sets none
     "parakeet_encoder": _parakeet_encoder,
     "parakeet_tdt": lambda _, random: {"durations": random.choice([[0, 1], [0, 1, 2, 4, 8]])},
