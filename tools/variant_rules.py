@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from variant_rules_pictures import PICTURES
+from variant_rules_speech import SPEECH
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
@@ -175,205 +178,11 @@ def _dots3_note_vision(fields: Fields, random: Random) -> Fields:
     return agreed | random.choice([{"mlp_layer_types": kinds}, {"mlp_layer_types": None, "pyramid_num_routed": counts}])
 
 
-def _encodec(_: Fields, random: Random) -> Fields:
-    sizes = {"codebook_size": random.choice([8, 64]), "num_filters": random.choice([8, 16]), "compress": 2}
-    ratios = random.choice([[8, 5, 4, 2], [4, 2, 2]])
-    return sizes | {"sampling_rate": 24000, "upsampling_ratios": ratios, "target_bandwidths": [1.5, 6.0]}
-
-
 def _t5gemma2(fields: Fields, _: Random) -> Fields:
     encoder, decoder = fields.get("encoder") or {}, fields.get("decoder") or {}
     text = {**(encoder.get("text_config") or {}), "hidden_size": 48, "vocab_size": 200, "num_attention_heads": 2}
     alike = {"hidden_size": 48, "vocab_size": 200, "num_attention_heads": 2, "num_key_value_heads": 1}
     return {"encoder": {**encoder, "text_config": text | {"num_key_value_heads": 1}}, "decoder": decoder | alike}
-
-
-def _mimi(_: Fields, random: Random) -> Fields:
-    sizes = {"codebook_size": random.choice([8, 64]), "num_filters": random.choice([8, 16]), "compress": 2}
-    rates = {"sampling_rate": 24000, "upsampling_ratios": random.choice([None, [4, 2, 2]]), "hidden_size": 64}
-    return (
-        sizes | rates | {"upsample_groups": random.choice([1, 64]), "num_quantizers": 4, "num_semantic_quantizers": 1}
-    )
-
-
-def _moshi(_: Fields, random: Random) -> Fields:
-    # 5.23 fits a depth decoder to the rest when its configuration is given, not when it is absent, but then on reloading
-    return {"depth_decoder_config": {"hidden_size": random.choice([32, 48]), "num_attention_heads": 2, "ffn_dim": 40}}
-
-
-def _in_stages(choices: dict[str, tuple[Any, ...]], count: str = "", **scalars: tuple[Any, ...]) -> Rule:
-    """A rule for a network in stages: its lists are drawn with one entry a stage; `count` states how many there are."""
-
-    def rule(_: Fields, random: Random) -> Fields:
-        n = random.choice([2, 3, 4])
-        lists = {name: [random.choice(values) for _ in range(n)] for name, values in choices.items()}
-        return lists | ({count: n} if count else {}) | {name: random.choice(values) for name, values in scalars.items()}
-
-    return rule
-
-
-_CONVNEXT = _in_stages(
-    {"depths": (1, 2, 3), "hidden_sizes": (16, 24, 40)}, "num_stages", out_indices=(None, [1], [0, 2], [-1])
-)
-_SWIN = _in_stages(
-    {"depths": (1, 2, 3), "num_heads": (2, 4)},
-    embed_dim=(16, 24, 40),
-    mlp_ratio=(2.0, 1.5),
-    image_size=(32, [32, 64]),
-    patch_size=(2, 4),
-    window_size=(2, 4),
-    out_indices=(None, [1], [0, 2], [-1]),
-)
-_RESNET = _in_stages({"depths": (1, 2, 3), "hidden_sizes": (16, 24, 40, 64)}, groups_width=(8,))
-
-_CVT = {
-    "embed_dim": (16, 24, 32),
-    "num_heads": (1, 2),
-    "mlp_ratio": (2.0, 1.5),
-    "patch_sizes": (3, 5, 7),
-    "qkv_bias": (True, False),
-    "cls_token": (True, False),
-    "qkv_projection_method": ("dw_bn", "avg"),
-    "kernel_qkv": (1, 3),
-    "depth": (5, 6),  # the class takes the rates of dropping from a list as long as a stage, by the stage's number
-} | dict.fromkeys(("patch_stride", "patch_padding", "padding_kv", "stride_kv", "padding_q", "stride_q"), (1,))
-_CVT |= dict.fromkeys(("drop_rate", "attention_drop_rate", "drop_path_rate"), (0.0,))
-_HGNET = {
-    "stage_in_channels": (8, 16),
-    "stage_mid_channels": (8, 24),
-    "stage_out_channels": (16, 32),
-    "stage_num_blocks": (1, 2),
-    "stage_downsample": (True, False),
-    "stage_downsample_strides": (2,),
-    "stage_light_block": (True, False),
-    "stage_kernel_size": (3, 5),
-    "stage_numb_of_layers": (1, 2, 3),
-    "hidden_sizes": (16, 32),
-    "depths": (1,),
-}
-
-
-def _levit(_: Fields, random: Random) -> Fields:
-    widths = [random.choice([32, 64, 96]) for _ in range(3)]
-    lists = {"num_attention_heads": (2, 4), "depths": (1, 2), "key_dim": (8, 16), "mlp_ratio": (0, 2, 3)}
-    drawn = {name: [random.choice(values) for _ in range(3)] for name, values in lists.items()}
-    sizes = {"image_size": random.choice([64, 100]), "patch_size": random.choice([8, 16])}
-    ops = [["Subsample", 8, random.choice([2, 4]), random.choice([1, 4]), random.choice([0, 2]), 2], [""]]
-    made = {"kernel_size": random.choice([1, 3])} | random.choice([{}, {"down_ops": ops}])
-    return drawn | sizes | made | {"hidden_sizes": widths, "attention_ratio": [random.choice([1, 2]) for _ in range(3)]}
-
-
-def _textnet(_: Fields, random: Random) -> Fields:
-    counts = [random.choice([1, 2, 3]) for _ in range(4)]
-    kernels = [[random.choice([[3, 3], [1, 3], [3, 1]]) for _ in range(n)] for n in counts]
-    strides = [[random.choice([1, 2]) for _ in range(n)] for n in counts]
-    layers = random.choice([{}, {"conv_layer_kernel_sizes": kernels, "conv_layer_strides": strides}])
-    return layers | {"hidden_sizes": [random.choice([16, 24]) for _ in range(5)]}
-
-
-def _pp_lcnet(_: Fields, random: Random) -> Fields:
-    def block() -> list[Any]:
-        return [
-            random.choice([3, 5]),
-            random.choice([16, 32]),
-            random.choice([16, 32]),
-            1,
-            random.choice([True, False]),
-        ]
-
-    blocks = [[block() for _ in range(random.choice([1, 2]))] for _ in range(5)]
-    sizes = {"scale": random.choice([0.25, 1.0, 2.5]), "divisor": random.choice([4, 8]), "reduction": 4}
-    return sizes | {"block_configs": random.choice([None, blocks])}
-
-
-def _parakeet_encoder(_: Fields, random: Random) -> Fields:
-    sizes = {"num_mel_bins": random.choice([32, 40, 64]), "subsampling_factor": random.choice([1, 2, 4, 8])}
-    return sizes | {"subsampling_conv_stride": 2, "num_key_value_heads": random.choice([1, 2])}
-
-
-def _shallow(*names: str) -> Rule:
-    """A rule that gives each of these sub-configurations, where none was drawn, two layers: the default has dozens."""
-
-    def rule(fields: Fields, _: Random) -> Fields:
-        return {name: fields.get(name) or {"num_hidden_layers": 2} for name in names}
-
-    return rule
-
-
-def _canary(fields: Fields, random: Random) -> Fields:
-    decoder = fields.get("decoder_config") or {}
-    vocabulary = {"vocab_size": fields.get("vocab_size", 16384)}
-    return {"decoder_config": decoder | vocabulary, **_shallow("encoder_config")(fields, random)}
-
-
-def _nemo_speechlm(fields: Fields, random: Random) -> Fields:
-    text = {"hybrid_override_pattern": random.choice(["ME*", "EM-M"]), "hidden_size": 64, "n_routed_experts": 4}
-    parts = _shallow("asr_config")(fields.get("audio_config") or {}, random)
-    speakers = {"audio_config": {"num_hidden_layers": random.choice([1, 2])}}
-    audio = {"diarization_config": speakers} | (fields.get("audio_config") or {}) | parts
-    return {"text_config": fields.get("text_config") or text, "audio_config": audio}
-
-
-def _speecht5(fields: Fields, random: Random) -> Fields:
-    n = random.choice([1, 2, 3])
-    lists = {"conv_dim": (16, 24), "conv_kernel": (2, 3, 10), "conv_stride": (2,)}
-    drawn = {name: [random.choice(values) for _ in range(n)] for name, values in lists.items()}
-    masks = {name: random.choice([0.0, 0.1]) for name in ("mask_time_prob", "mask_feature_prob")}
-    heads = {"decoder_attention_heads": fields.get("encoder_attention_heads", 12)}
-    return drawn | masks | heads | {"num_conv_pos_embedding_groups": random.choice([2, 4])}
-
-
-def _seamless_m4t(fields: Fields, random: Random) -> Fields:
-    n, n_kernels = random.choice([1, 2, 3]), random.choice([1, 2])
-    rates = {"upsample_rates": [2] * n, "upsample_kernel_sizes": [random.choice([4, 8]) for _ in range(n)]}
-    dilations = [[1, 3, 5][: random.choice([1, 2, 3])] for _ in range(n_kernels)]
-    blocks: Fields = {
-        "t2u_variance_predictor_kernel_size": 3,
-        "resblock_kernel_sizes": [random.choice([3, 7]) for _ in range(n_kernels)],
-    }
-    heads = fields.get("decoder_attention_heads", 16)
-    stacks = ("encoder", "t2u_encoder", "t2u_decoder", "speech_encoder")
-    agreed: Fields = {f"{stack}_attention_heads": heads for stack in stacks} | {"conv_depthwise_kernel_size": 5}
-    return rates | blocks | agreed | {"resblock_dilation_sizes": dilations, "upsample_initial_channel": 64}
-
-
-def _wav2vec2(fields: Fields, random: Random) -> Fields:
-    lists = {"tdnn_dim": (16, 24), "tdnn_kernel": (1, 3), "tdnn_dilation": (1,)}
-    n = random.choice([1, 2, 3])
-    tdnn = {name: [random.choice(values) for _ in range(n)] for name, values in lists.items()}
-    codes = {"num_codevector_groups": 2, "codevector_dim": random.choice([16, 32]), "num_codevectors_per_group": 8}
-    drawn = _speecht5(fields, random)
-    del drawn["decoder_attention_heads"]
-    return drawn | tdnn | codes | {"adapter_kernel_size": random.choice([1, 3])}
-
-
-def _wav2vec2_bert(fields: Fields, random: Random) -> Fields:
-    drawn = _wav2vec2(fields, random) | {"conv_depthwise_kernel_size": 5, "adapter_stride": 2}
-    drawn |= {"vocab_size": random.choice([32, 50])}
-    for name in ("conv_dim", "conv_kernel", "conv_stride", "num_conv_pos_embedding_groups"):
-        del drawn[name]
-    return drawn | random.choice([{}, {"add_adapter": True, "use_intermediate_ffn_before_adapter": True}])
-
-
-def _vibevoice_tokenizer(_: Fields, random: Random) -> Fields:
-    n = random.choice([1, 2, 3])
-    depths = [random.choice([1, 2, 3]) for _ in range(n + 1)]
-    return {"depths": depths, "downsampling_ratios": [random.choice([2, 3, 4]) for _ in range(n)]}
-
-
-_BEIT = _in_stages(
-    {}, out_indices=([0, 1, 2, 3],), image_size=(32, [32, 64]), patch_size=(8, 16), num_hidden_layers=(4,)
-)
-_PYRAMID = {
-    "depths": (1, 2),
-    "sr_ratios": (1, 2),
-    "hidden_sizes": (16, 32),
-    "patch_sizes": (2, 3, 4),
-    "strides": (1, 2),
-    "num_attention_heads": (2, 4),
-    "mlp_ratios": (2, 4),
-}
-_PVT = _in_stages({**_PYRAMID, "sequence_reduction_ratios": (1, 2)}, "num_encoder_blocks", image_size=(128,))
 
 
 def _blip_2(fields: Fields, random: Random) -> Fields:
@@ -401,6 +210,8 @@ def _speech_encoder_decoder(fields: Fields, random: Random) -> Fields:
 
 # Fields that must agree with others: called with what was drawn, returns what to change.
 ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
+    **PICTURES,
+    **SPEECH,
     "gpt_neo": _gpt_neo,
     "bailing_hybrid": _bailing_hybrid,
     "cohere_compass_text": _cohere_compass,
@@ -411,135 +222,17 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "gemma4_text": _gemma4_text,
     "gemma4_unified_text": _gemma4_text,
     "gemma4_unified_assistant": _gemma4_unified_assistant,
-    "beit": _BEIT,
     "blip-2": _blip_2,
-    "bit": _in_stages({"depths": (1, 2), "hidden_sizes": (96, 128, 256)}, embedding_size=(32, 64), num_groups=(4, 8)),
-    "efficientnet": _in_stages(
-        {"kernel_sizes": (3, 5), "in_channels": (8, 20), "out_channels": (8, 20), "expand_ratios": (1, 3)}
-        | {"num_block_repeats": (1, 2), "strides": (1, 2)},
-        width_coefficient=(1.0, 1.1, 2.0),
-        depth_coefficient=(1.0, 1.4),
-        hidden_dim=(1280,),
-    ),
-    "focalnet": _in_stages(
-        {"depths": (1, 2), "focal_levels": (1, 2, 3), "focal_windows": (3, 5)},
-        embed_dim=(16, 24),
-        mlp_ratio=(2.0, 1.5),
-        image_size=(32,),
-        patch_size=(2, 4, [4, 2]),
-    ),
-    "mobilevit": lambda _, random: {
-        "hidden_sizes": [random.choice([24, 32, 48]) for _ in range(3)],
-        "num_attention_heads": random.choice([2, 4]),
-        "neck_hidden_sizes": [random.choice([8, 16, 20]) for _ in range(7)],
-        "conv_kernel_size": random.choice([1, 3]),
-        "expand_ratio": random.choice([2.0, 3.5]),
-    },
-    "hiera": _in_stages(
-        {"depths": (1, 2), "num_heads": (1, 2), "masked_unit_attention": (True, False)},
-        embed_dim=(16, 24),
-        embed_dim_multiplier=(2.0, 1.5),
-        num_query_pool=(1,),
-        image_size=([64, 64], [64, 128]),
-        decoder_hidden_size=(None, 32),
-        decoder_depth=(2,),
-        decoder_num_heads=(2,),
-        mlp_ratio=(2.0, 4.0),
-        out_indices=(None, [1], [0, 2], [-1]),
-    ),
-    "mobilenet_v1": _in_stages({}, depth_multiplier=(1.0, 0.75, 0.35), min_depth=(8, 16)),
-    "mobilenet_v2": _in_stages(
-        {},
-        depth_multiplier=(1.0, 0.75, 0.35, 1.4),
-        depth_divisible_by=(8, 4),
-        min_depth=(8, 16),
-        expand_ratio=(6.0, 3.0),
-    ),
-    "cvt": _in_stages(_CVT),
-    "hgnet_v2": _in_stages(_HGNET, stem_channels=([3, 8, 16], [1, 16, 24])),
-    "levit": _levit,
-    "mobilevitv2": lambda _, random: {
-        "width_multiplier": random.choice([0.5, 1.0, 1.75, 2.0]),
-        "base_attn_unit_dims": [random.choice([32, 40, 64]) for _ in range(3)],
-        "n_attn_blocks": [random.choice([1, 2]) for _ in range(3)],
-        "conv_kernel_size": random.choice([1, 3]),
-        "expand_ratio": random.choice([2.0, 3.5]),
-        "ffn_multiplier": random.choice([2, 3]),
-    },
-    "pp_lcnet": _pp_lcnet,
-    "swiftformer": _in_stages(
-        {"depths": (1, 2), "embed_dims": (16, 24), "downsamples": (True, False)}, down_patch_size=(3, 5, [3, 5])
-    ),
-    "textnet": _textnet,
-    "convnext": _CONVNEXT,
-    "convnextv2": _CONVNEXT,
-    "donut-swin": _SWIN,
     "emu3": _emu3,
-    "data2vec-vision": _BEIT,
     "aria": lambda _, random: {"projector_patch_to_query_dict": random.choice([None, {"25": 3, "64": 5}])},
-    "florence_vision": _in_stages(
-        {
-            "depths": (1, 2),
-            "patch_size": (2, 3),
-            "patch_prenorm": (True, False),
-            "embed_dim": (16, 32),
-            "num_heads": (2, 4),
-        }
-        | {"num_groups": (2, 4), "patch_stride": (1, 2), "patch_padding": (1,)},
-        mlp_ratio=(2.0, 1.5),
-    ),
-    "pvt": _PVT,
-    "pvt_v2": _in_stages(_PYRAMID, "num_encoder_blocks"),
-    "regnet": _RESNET,
-    "resnet": _RESNET,
-    "segformer": _in_stages(_PYRAMID, "num_encoder_blocks"),
     "vision-encoder-decoder": _vision_encoder_decoder,
-    "swin": _SWIN,
-    "swinv2": _SWIN,
-    "canary": _canary,
-    "cohere_asr": _shallow("encoder_config"),
-    "nemo_speechlm": _nemo_speechlm,
-    "vibevoice": _shallow("text_config"),
-    "moonshine_streaming": lambda _, random: {"num_key_value_heads": random.choice([1, 2])},  # the class sets none
-    "parakeet_encoder": _parakeet_encoder,
-    "parakeet_tdt": lambda _, random: {"durations": random.choice([[0, 1], [0, 1, 2, 4, 8]])},
-    "seamless_m4t": _seamless_m4t,
-    "seamless_m4t_v2": _seamless_m4t,
     "speech-encoder-decoder": _speech_encoder_decoder,
-    "speecht5": _speecht5,
-    "wav2vec2": _wav2vec2,
-    "hubert": _wav2vec2,
-    "wavlm": _wav2vec2,
-    "sew": _wav2vec2,
-    "dinov3_vit": lambda _, random: {
-        "num_register_tokens": random.choice([1, 4]),
-        "patch_size": random.choice([8, [4, 8]]),
-    },
-    "wav2vec2-conformer": lambda fields, random: (
-        _wav2vec2(fields, random) | {"conv_depthwise_kernel_size": 5, "vocab_size": random.choice([32, 50])}
-    ),
-    "audio-spectrogram-transformer": lambda _, random: {
-        "patch_size": random.choice([4, 8]),
-        "frequency_stride": random.choice([2, 5]),
-        "time_stride": random.choice([3, 4]),
-        "max_length": random.choice([40, 64]),
-    },
-    "wav2vec2-bert": _wav2vec2_bert,
-    "unispeech": _wav2vec2,
-    "unispeech-sat": _wav2vec2,
-    "data2vec-audio": _wav2vec2,
-    "vibevoice_acoustic_tokenizer": _vibevoice_tokenizer,
-    "vibevoice_acoustic_tokenizer_encoder": _vibevoice_tokenizer,
-    "vibevoice_acoustic_tokenizer_decoder": _vibevoice_tokenizer,
     "axk2": _latent_attention,
     "reformer": _reformer,
     "squeezebert": _squeezebert,
     "lfm2_moe": _lfm2_moe,
     "xmod": _xmod,
-    "moshi": _moshi,
-    "mimi": _mimi,
     "t5gemma2": _t5gemma2,
-    "encodec": _encodec,
     "dots3_note_text": _dots3_note_text,
     "dots3_note_vision_encoder": _dots3_note_vision,
 }
