@@ -52,6 +52,21 @@ def _canary(fields: Fields, random: Random) -> Fields:
     return {"decoder_config": decoder | vocabulary, **_shallow("encoder_config")(fields, random)}
 
 
+def _nemotron3_diarization(fields: Fields, random: Random) -> Fields:
+    width, frames, speakers = random.choice([32, 64]), random.choice([4, 8]), random.choice([2, 8])
+    audio = {"num_hidden_layers": 2} | (fields.get("audio_config") or {})
+    head = {"hidden_size": random.choice([16, 24]), "num_speakers": speakers, "audio_hidden_size": width}
+    return {
+        "audio_config": audio | {"hidden_size": width, "subsampling_factor": frames},
+        "head_config": head | {"subsampling_factor": frames},
+        "streaming_config": {"num_speakers": speakers, "subsampling_factor": frames},
+        "chunk_length": 340,
+        "chunk_right_context": random.choice([0, 40]),
+        "chunk_left_context": 0,
+        "fifo_length": 40,
+    }
+
+
 def _nemo_speechlm(fields: Fields, random: Random) -> Fields:
     text = {"hybrid_override_pattern": random.choice(["ME*", "EM-M"]), "hidden_size": 64, "n_routed_experts": 4}
     parts = _shallow("asr_config")(fields.get("audio_config") or {}, random)
@@ -112,6 +127,7 @@ SPEECH: dict[str, Callable[[Fields, Random], Fields]] = {
     "canary": _canary,
     "cohere_asr": _shallow("encoder_config"),
     "nemo_speechlm": _nemo_speechlm,
+    "nemotron3_diarization": _nemotron3_diarization,
     "vibevoice": _shallow("text_config"),
     "moonshine_streaming": lambda _, random: {"num_key_value_heads": random.choice([1, 2])},  # the class sets none
     "parakeet_encoder": _parakeet_encoder,
