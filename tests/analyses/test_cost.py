@@ -185,3 +185,28 @@ def test_every_view_says_it(capsys, monkeypatch, view, lang):
     assert (
         "291.648.307.200" if lang == "vi" and view != "csv" else "79047426048" if view == "csv" else "291,648,307,200"
     ) in out
+
+
+def test_each_component_stands_on_the_roofline_of_the_device(capsys):
+    """NVIDIA's H100 SXM: 3.35 TB/s, 989.4 TFLOP/s. A matrix of F32 is 2 FLOPs for 4 bytes, times the tokens that it is read for."""
+    found = answer(capsys, "gpt2", "--device", "h100")
+    points = {(p["phase"], p["component"]): (p["intensity"], p["flop_rate"]) for p in found["roofline"]}
+    assert points["decode", "head"] == (0.5, 0.5 * 3.35e12)
+    assert points["prefill", "head"] == (512.0, 989.4e12)
+    assert not any(component in ("embedding", "norm") for _, component in points)  # a lookup multiplies nothing
+
+
+def test_the_roofline_is_a_figure_with_both_roofs_and_every_part():
+    shown = numel.inspect("gpt2").report("cost", on="h100")
+    chart = next(block for block in shown.blocks if getattr(block, "key", "") == "roofline")
+    assert (chart.kind, chart.x_unit, chart.y_unit) == ("roofline", "intensity", "flop_rate")
+    assert [series.key for series in chart.series] == ["bandwidth", "peak", "attention", "mlp", "head"]
+    ridge = chart.x[-2]
+    assert ridge == 989.4e12 / 3.35e12  # where the two roofs meet
+    for series in chart.series[2:]:
+        for x, rate in zip(chart.x, series.values, strict=True):
+            assert rate is None or rate == min(989.4e12, 3.35e12 * x)
+
+
+def test_a_device_without_a_stated_peak_has_no_roofline(capsys):
+    assert answer(capsys, "gpt2", "--device", "m3-ultra")["roofline"] == []

@@ -63,6 +63,8 @@ def share_chart(kind=ChartKind.STACKED, keys=("embedding", "attention", "mlp", "
     parts = {model: numels(*size) for model, size in SIZES.items()}
     totals = {model: sum(p.values()) for model, p in parts.items()}
     series = tuple(Series(k, word(k), tuple(parts[m][k] / totals[m] for m in SIZES)) for k in keys)
+    if kind is ChartKind.ROOFLINE:
+        return roofline_chart()
     return Chart(
         key,
         Text("Where the parameters live"),
@@ -73,6 +75,26 @@ def share_chart(kind=ChartKind.STACKED, keys=("embedding", "attention", "mlp", "
         x=tuple(float(t) for t in totals.values()) if kind is ChartKind.LINES else (),
         x_title=Text("parameters"),
     )
+
+
+def roofline_chart(bandwidth=3.35e12, peak=989.4e12):
+    """Three parts at 512 and 0.5 FLOPs a byte, two of them at one place, on NVIDIA's H100 as its maker states it."""
+    x = (512.0, 512.0, 0.5, 0.5, 0.7, 0.1, peak / bandwidth, 3000.0)
+    none = (None,) * 5
+    parts = {"mlp": (0, 2), "head": (1, 3), "attention": (4,)}
+    series = (
+        Series("bandwidth", Text("memory"), (*none, 0.1 * bandwidth, peak, None)),
+        Series("peak", Text("peak"), (*none, None, peak, peak)),
+        *(
+            Series(k, word(k), tuple(min(peak, bandwidth * x[i]) if i in at else None for i in range(8)))
+            for k, at in parts.items()
+        ),
+    )
+    phases = ("prefill", "prefill", "decode", "decode", "decode", "roof", "roof", "roof")
+    return Chart(
+        "roofline", Text("Roofline"), ChartKind.ROOFLINE, phases, series, Text("FLOP/s"), Unit.FLOP_RATE, x,
+        Text("FLOP/byte"), Unit.INTENSITY,
+    )  # fmt: skip
 
 
 def whole_report():

@@ -68,6 +68,19 @@ def test_lines_are_named_at_their_ends(samples):
         assert text in said
 
 
+def test_a_roofline_tells_its_phases_apart_by_marker_and_names_every_part(samples):
+    ax = draw(samples.share_chart(ChartKind.ROOFLINE))
+    said = [text.get_text() for text in ax.texts]
+    assert sorted(t for t in said if t in ("mlp", "head", "attention")) == ["attention", "head", "head", "mlp", "mlp"]
+    drawn = [line for line in ax.lines if line.get_marker() in ("o", "D")]
+    places = {line.get_marker(): set() for line in drawn}
+    for line in drawn:
+        places[line.get_marker()].add(round(float(line.get_xdata()[0]), 3))
+    assert {512.0} <= places["o"]
+    assert {0.5, 0.7} <= places["D"]
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+
+
 def test_a_figure_speaks_vietnamese(samples):
     said = texts(rendered(samples.share_chart(), "svg", "vi"))
     assert "31,6 %" in said
@@ -162,6 +175,7 @@ def test_unknown_values_leave_a_gap(samples):
             ChartKind.DISTRIBUTION,
             ChartKind.RANGE,
             ChartKind.RANKS,
+            ChartKind.ROOFLINE,
         ):  # where an axis alone says the values
             assert with_gap.count(first) == complete.count(first) - 1
         assert not {"nan", "None"} & set(" ".join(with_gap).split())

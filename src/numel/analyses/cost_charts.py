@@ -1,13 +1,16 @@
-"""How do the components stand to each other in parameters, bytes, arithmetic and cache, at one look?"""
+"""Which pictures do costs make? The components beside each other in all that they cost, and on the roofline of a device."""
 
 from __future__ import annotations
 
+from ..core.records import NamedTuple
 from ..core.report import Chart, ChartKind, Series, Text, Unit, Value
+from ..costs.roofline import roof
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..costs.devices import Device
     from ..costs.estimate import Estimate, Work
     from .cost import ModelCost
 
@@ -54,16 +57,91 @@ def _by_component(found: Estimate, value: Callable[[Work], int]) -> dict[str, fl
     return sums
 
 
-def roofline_chart(cost: ModelCost) -> Chart:
-    """Of the least time of the pass, the share of each component."""
-    named = [(g, g.roof.seconds or 0.0) for g in cost.groups if g.roof is not None]
-    sums: dict[str, float] = {}
-    for group, seconds in named:
-        sums[str(group.keys[0])] = sums.get(str(group.keys[0]), 0.0) + seconds
-    total = sum(sums.values()) or 1.0
-    series = tuple(Series(c, Text("{what}", {"what": Value(c, Unit.WORD)}), (s / total,)) for c, s in sums.items())
+class RoofPoint(NamedTuple):
+    """A component in one phase: FLOPs for each byte that moves, and the FLOP/s that the device can reach with them."""
+
+    phase: str
+    component: str
+    intensity: float
+    flop_rate: float
+
+
+def roof_points(cost: ModelCost, device: Device) -> list[RoofPoint]:
+    """The components of a prompt and of a token on the roofline; none where no peak is stated.
+
+    What multiplies nothing (a lookup, a norm) has no place on it.
+    """
+    prefill, decode = cost.lens
+    peak, bandwidth = device.peak(prefill.stored.name), device.all_bandwidth
+    if peak is None:
+        return []
+    phases = (prefill, decode) if decode.setting.phase == "decode" else (prefill,)
+    return [
+        RoofPoint(found.setting.phase, component, flops / nbytes, min(float(peak), flops / nbytes * bandwidth))
+        for found in phases
+        for component, flops, nbytes in _moving(found)
+        if flops and nbytes
+    ]
+
+
+def roofline_chart(cost: ModelCost, device: Device) -> Chart | None:
+    """What the device can do at most against FLOPs for each byte, and the components there."""
+    prefill, points = cost.lens[0], roof_points(cost, device)
+    peak, bandwidth = device.peak(prefill.stored.name), device.all_bandwidth
+    if peak is None or not points:
+        return None
+    ridge = peak / bandwidth
+    intensities = [ridge, *(point.intensity for point in points)]
+    low, high = min(intensities) / 4, max(intensities) * 12
+    rest = (None,) * len(points)
+    bits = Value(device.peak_bits(prefill.stored.name), Unit.COUNT)
+    roofs = {
+        "bandwidth": (Text("{rate} of memory", {"rate": Value(bandwidth, Unit.BYTE_RATE)}),
+                      (low * bandwidth, float(peak), None)),
+        "peak": (Text("{rate} at the peak, in {bits} bits", {"rate": Value(peak, Unit.FLOP_RATE), "bits": bits}),
+                 (None, float(peak), float(peak))),
+    }  # fmt: skip
+    series = [Series(key, name, (*rest, *ends)) for key, (name, ends) in roofs.items()]
+    for name in dict.fromkeys(point.component for point in points):
+        at = tuple(point.flop_rate if point.component == name else None for point in points)
+        series.append(Series(name, Text("{what}", {"what": Value(name, Unit.WORD)}), (*at, None, None, None)))
+    values = {
+        "model": Value(prefill.table.name, Unit.NAME),
+        "device": Value(device.title, Unit.NAME),
+        "n": Value(device.n_devices, Unit.COUNT),
+        "context": Value(prefill.setting.context, Unit.COUNT),
+        "batch": Value(prefill.setting.batch, Unit.COUNT),
+    }
+    title = Text("Roofline of {model} on {n} × {device}", values)
+    if device.n_devices == 1:
+        title = Text("Roofline of {model} on {device}", values)
+    return Chart(
+        "roofline", title, ChartKind.ROOFLINE, (*(point.phase for point in points), *("roof",) * 3), tuple(series),
+        Text("attainable FLOP/s of each component; context {context}, batch {batch}", values), Unit.FLOP_RATE,
+        (*(point.intensity for point in points), low, ridge, high),
+        Text("arithmetic intensity (FLOP/byte of weights and cache)"), Unit.INTENSITY, category_unit=Unit.WORD,
+    )  # fmt: skip
+
+
+def _moving(found: Estimate) -> list[tuple[str, int, int]]:
+    """Each component with its FLOPs and the bytes that move for it."""
+    flops, nbytes = (
+        _by_component(found, lambda w: w.flops),
+        _by_component(found, lambda w: w.read_nbytes + w.kv_moved_nbytes),
+    )
+    return [(name, int(flops[name]), int(nbytes[name])) for name in flops]
+
+
+def least_time_chart(cost: ModelCost, device: Device) -> Chart | None:
+    """Of the least time of the pass, the share of each component; None where no peak is stated."""
+    dtype = cost.estimate.stored.name
+    sums = {name: roof(flops, nbytes, device, dtype).seconds or 0.0 for name, flops, nbytes in _moving(cost.estimate)}
+    total = sum(sums.values())
+    if not total:
+        return None
+    series = tuple(Series(c, Text("{what}", {"what": Value(c, Unit.WORD)}), (s / total,)) for c, s in sums.items() if s)
     title = Text("Where the time goes at the least, by the roofline")
     return Chart(
-        "roofline", title, ChartKind.STACKED, (cost.estimate.setting.phase,), series, Text("share of the time"),
+        "least-time", title, ChartKind.STACKED, (cost.estimate.setting.phase,), series, Text("share of the time"),
         category_unit=Unit.WORD,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..core.report import Block, Column, Note, NoteKind, Report, Table, Text, Unit, Value
 from ..costs.roofline import moved, roof
 from . import describe, measured_report
-from .cost_charts import lens_chart, roofline_chart
+from .cost_charts import least_time_chart, lens_chart, roof_points, roofline_chart
 from .cost_words import assumptions, training_note
 
 TYPE_CHECKING = False
@@ -33,7 +33,8 @@ def _blocks(cost: ModelCost) -> list[Block]:
     blocks += measured_report.blocks(cost)
     blocks.append(lens_chart(cost))
     if cost.fit is not None:
-        blocks.append(roofline_chart(cost))
+        drawn = (roofline_chart(cost, cost.fit.device), least_time_chart(cost, cost.fit.device))
+        blocks += [chart for chart in drawn if chart is not None]
     return blocks
 
 
@@ -231,6 +232,7 @@ def _data(cost: ModelCost) -> dict[str, Any]:
             **fit.device._asdict(), "usable_nbytes": fit.usable, "needed_nbytes": fit.needed, "fits": fit.fits,
             "longest_context": fit.longest, "is_whole_context": fit.is_capped,
         }  # fmt: skip
+        data["roofline"] = [point._asdict() for point in roof_points(cost, fit.device)]
     return data
 
 

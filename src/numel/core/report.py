@@ -92,6 +92,7 @@ class ChartKind(StrEnum):
     DISTRIBUTION = "distribution"  # densities against x in units of σ
     RANGE = "range"  # least, quarter, median, three quarters and greatest (the series) of each category
     RANKS = "ranks"  # sizes against their rank, both logarithmic, measured by what stands at 1
+    ROOFLINE = "roofline"  # points on two lines (the first two series), both axes logarithmic; a category for each x
     MAP = "map"  # a colour for each series (a row) and category (a column)
 
 

@@ -28,8 +28,12 @@ class Device(NamedTuple):
 
     def peak(self, dtype: str) -> int | None:
         """FLOP/s at the element type of the weights, of all devices together; 8 bits without a peak of their own run as 16."""
-        one = self.peak_fp8 if dtype.startswith("F8") and self.peak_fp8 else self.peak_bf16
+        one = self.peak_fp8 if self.peak_bits(dtype) == 8 else self.peak_bf16
         return one * self.n_devices if one else None
+
+    def peak_bits(self, dtype: str) -> int:
+        """Of which width the products are whose peak `peak` is: 8 or 16."""
+        return 8 if dtype.startswith("F8") and self.peak_fp8 else 16
 
     @property
     def all_nbytes(self) -> int:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from ..core.report import Chart, ChartKind, charts
 from ..errors import Sentence, UsageError
 from ..translate import Translator
-from . import distribution, grouped, heatmap, lines, ranges, ranks, stacked
+from . import distribution, grouped, heatmap, lines, ranges, ranks, roofline, stacked
 from .files import picture_suffix, write_whole
 from .labels import LINE_HEIGHT, broken
 from .sheet import EDGE, INK, NORMAL, TITLE, Margins, sheet_of
@@ -37,6 +37,7 @@ KINDS = {
     ChartKind.RANGE: ranges,
     ChartKind.MAP: heatmap,
     ChartKind.RANKS: ranks,
+    ChartKind.ROOFLINE: roofline,
 }
 _WIDTH = 7.6 * 72  # points
 _MARGIN = 10.0

@@ -20,9 +20,9 @@ def table_of(chart: Chart) -> Table:
         columns = [Column("what", Text("of"), Unit.WORD)]
     leads: list[tuple[object, ...]] = [(name,) for name in chart.categories]
     if chart.x:
-        columns.append(Column("x", chart.x_title, Unit.COUNT))
+        columns.append(Column("x", chart.x_title, chart.x_unit if chart.kind is ChartKind.ROOFLINE else Unit.COUNT))
         names = chart.categories or ("",) * len(chart.x)
-        leads = [(Value(name, Unit.NAME), x) for name, x in zip(names, chart.x, strict=True)]
+        leads = [(Value(name, chart.category_unit), x) for name, x in zip(names, chart.x, strict=True)]
     if chart.kind in (ChartKind.DISTRIBUTION, ChartKind.RANKS):
         columns, leads = [Column("x", chart.x_title, chart.x_unit)], [(x,) for x in chart.x]
     columns += [Column(series.key, series.title, chart.y_unit) for series in chart.series]
