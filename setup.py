@@ -6,7 +6,7 @@ setup(
     ext_modules=[
         Extension(
             "numel.kernels.native",
-            ["src/numel/kernels/native.c"],
+            ["src/numel/kernels/native.c", "src/numel/kernels/histogram.c"],
             # fused multiplications would round otherwise than numpy does
             extra_compile_args=["-O3", "-std=gnu11", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi"],
             py_limited_api=True,

@@ -19,9 +19,9 @@ from numel.core.tensors import TensorInfo
 from numel.errors import CorruptFileError, EngineError, SourceNotFoundError
 from numel.sources.local import LocalModel
 from numel.statistics import scan, workers
-from numel.statistics.jobs import decode, encode
 from numel.statistics.scan import Reading
 from numel.statistics.tally import Counted
+from numel.statistics.wire import decode, encode
 from numel.statistics.workers import Processes
 
 MIB = 1 << 20

@@ -93,7 +93,7 @@ def narrower(row: Parameter, histogram: Histogram) -> str | None:
     """The type of 16 bits that holds every value of an F32 tensor as it is; None if there is none."""
     if row.tensor.dtype.name != "F32" or histogram.resolution or not histogram.n_finite:
         return None
-    values = histogram.values.astype(np.float32)
+    values = np.asarray(histogram.values).astype(np.float32)
     if not (values.view(np.uint32) & np.uint32(0xFFFF)).any():
         return "BF16"
     with np.errstate(over="ignore"):

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.groups import KEYS, reading_order
 from ..errors import Sentence, UsageError
 from ..statistics import Statistics, scan
-from ..statistics.channels import outliers
 from ..statistics.engines import pool_of
 from ..statistics.histogram import Merging
 from ..statistics.scan import Reading
-from ..statistics.second_pass import SecondPass
 from ..statistics.summary import QUANTILES, moments
 from . import values_report
 from .choosing import matching
@@ -211,6 +209,8 @@ def _of_model(told: Told, options: Options, reading: Reading, stored: _Stored | 
         of_keys = spectra.cells_of(_getters(options.by).values())
     shown = _arranged(groups, options, of_keys)
     if options.channels:
+        from ..statistics.channels import outliers  # numpy
+
         channels = tuple(map(told.as_shaped, outliers(told.tensors, open_shard, most=options.top or _MOST_CHANNELS)))
     return ModelValues(
         told.table,
@@ -324,6 +324,8 @@ class _Group:
         histogram = self.merging.result()
         found = Statistics.of(histogram)
         if again is not None and histogram.resolution and histogram.n_finite:
+            from ..statistics.second_pass import SecondPass  # numpy
+
             second = SecondPass(histogram, QUANTILES)
             second.read(self.tensors, again)
             found = found._replace(quantiles=second.quantiles())

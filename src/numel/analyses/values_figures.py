@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from array import array
+from itertools import pairwise
 from math import asinh, sinh
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
 
 from ..core.groups import reading_order, template_of
 from ..core.parameters import Component
 from ..core.report import Chart, ChartKind, Series, Text, Unit, Value
+from ..kernels import kernels
 from ..statistics import exact
 from ..statistics.summary import moments, quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
     from ..core.parameters import Parameter
     from ..statistics import Histogram
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
 
 _FARTHEST = 1000.0  # σ
 _N_BINS = 151  # odd: the middle one holds 0; even in asinh z, about 0.1 σ wide in the middle
-_EDGES = np.sinh(np.linspace(-asinh(_FARTHEST), asinh(_FARTHEST), _N_BINS + 1))
-_CENTERS = tuple(sinh(float(x)) for x in (np.arcsinh(_EDGES[1:]) + np.arcsinh(_EDGES[:-1])) / 2)
+_STEP = 2 * asinh(_FARTHEST) / _N_BINS
+_EDGES = tuple(sinh((k - _N_BINS / 2) * _STEP) for k in range(_N_BINS + 1))
+_CENTERS = tuple(sinh((k - _N_BINS // 2) * _STEP) for k in range(_N_BINS))
 
 _MOST_GAMMAS = 4096  # norms whose five numbers are kept: no model has as many layers
 _MOST_CHARTS = 6
@@ -72,7 +72,7 @@ class Drawing:
 
     def __init__(self, measure: str | None) -> None:
         self.measure = measure if measure in MAPS else "kurtosis"
-        self._counts: dict[str, NDArray[np.int64]] = {}
+        self._counts: dict[str, list[int]] = {}
         self._cells: dict[tuple[str, str, str, int], PowerSums] = {}
         self._gammas: list[Gamma] = []
 
@@ -80,12 +80,12 @@ class Drawing:
         """One more tensor: its values by its own mean and σ, and its sums if it is a matrix of a layer."""
         mean, std, _, _ = moments(histogram)
         if mean is not None and std:
-            ends = histogram.counts.cumsum()
-            below = np.searchsorted(histogram.values, mean + _EDGES * std)
-            reached = np.concatenate([[0], ends])[below]
-            reached[0], reached[-1] = 0, ends[-1]  # what lies beyond 1,000 σ belongs to the last bins
-            known = self._counts.setdefault(row.component.value, np.zeros(_N_BINS, np.int64))
-            known += np.diff(reached)
+            edges = array("d", [mean + edge * std for edge in _EDGES])
+            reached = kernels().n_below(histogram.values, histogram.counts, edges)
+            reached[0], reached[-1] = 0, histogram.n_finite  # what lies beyond 1,000 σ belongs to the last bins
+            known = self._counts.setdefault(row.component.value, [0] * _N_BINS)
+            for k, (low, high) in enumerate(pairwise(reached)):
+                known[k] += high - low
         is_scale = row.component is Component.NORM and row.role == "weight" and row.layer is not None
         if is_scale and histogram.n_finite and len(self._gammas) < _MOST_GAMMAS:
             five = tuple(value for _, value in quantiles(histogram, (0.0, 0.25, 0.5, 0.75, 1.0)))
@@ -99,7 +99,7 @@ class Drawing:
         """All of it, components and parts in reading order."""
         order = sorted(self._counts, key=lambda name: reading_order(("component",), (name,)))
         cells = sorted(self._cells, key=lambda key: reading_order(("component", "part", "tower", "layer"), key))
-        counts = {name: self._counts[name].tolist() for name in order}
+        counts = {name: self._counts[name] for name in order}
         return Pictures(
             counts, tuple(Cell(*key, sums=self._cells[key]) for key in cells), self.measure, tuple(self._gammas)
         )
@@ -121,7 +121,7 @@ def data(pictures: Pictures) -> dict[str, Any]:
     """The numbers of the figures."""
     measure = MAPS[pictures.measure]
     return {
-        "in_sigma": {"edges": [float(x) for x in _EDGES], "counts": pictures.counts},
+        "in_sigma": {"edges": list(_EDGES), "counts": pictures.counts},
         "map": {
             "stat": pictures.measure,
             "cells": [
@@ -133,7 +133,7 @@ def data(pictures: Pictures) -> dict[str, Any]:
 
 
 def _distributions(model: str, pictures: Pictures) -> Chart:
-    widths = [float(x) for x in np.diff(_EDGES)]
+    widths = [after - before for before, after in pairwise(_EDGES)]
     series = []
     for name, counts in pictures.counts.items():
         n = sum(counts)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..core.report import Text, Unit, Value
-from ..statistics.dequantised import PIECE_NBYTES, Dequantised
-from ..statistics.ggml_blocks import GRIDS
+from ..statistics.patterns import TWO_BYTES, WIDE
 from ..statistics.scan import n_processors, unread
 
 if TYPE_CHECKING:
@@ -16,9 +15,12 @@ if TYPE_CHECKING:
     from ..core.parameters import Parameter, ParameterTable
     from ..core.tensors import TensorInfo
     from ..statistics.channels import Channel
+    from ..statistics.dequantised import Dequantised
     from ..statistics.scan import Reading
     from .values_spectrum import Plan
 
+_PLAIN = {"BOOL", "U8", "F32", *TWO_BYTES, *WIDE}  # stored as they are; what is not may be packed
+_PACKED_PIECE_NBYTES = 8 << 20  # a whole piece of what is dequantised is in memory
 _OTHER_AXIS = {"row": "column", "column": "row"}
 
 
@@ -39,7 +41,11 @@ class Told:
         self.tensors: list[TensorInfo] = []
         self.plan: Plan | None = None
         self._open_shard = open_shard
-        self._dequantised = Dequantised((row.tensor for row in table.rows), open_shard or _unopened, _stated(table))
+        self._dequantised: Dequantised | None = None
+        if any(row.tensor.dtype.name not in _PLAIN for row in chosen):
+            from ..statistics.dequantised import Dequantised  # numpy
+
+            self._dequantised = Dequantised((row.tensor for row in table.rows), open_shard or _unopened, _stated(table))
         for row in chosen:
             tensor = self._as_read(row.tensor)
             if tensor is not None:
@@ -48,7 +54,9 @@ class Told:
 
     def _as_read(self, tensor: TensorInfo) -> TensorInfo | None:
         found = None
-        if self._open_shard is not None:
+        if self._dequantised is None:
+            pass
+        elif self._open_shard is not None:
             found = self._dequantised.tensor(tensor)
         elif self._dequantised.is_packed(tensor):  # and its histogram is kept
             found = tensor
@@ -68,12 +76,12 @@ class Told:
     @property
     def open(self) -> Callable[[str], ValueFile]:
         """What opens the files of `tensors`; that of the source itself where nothing is packed."""
-        return self._dequantised.open if self.packed else self._open_shard or _unopened
+        return self._dequantised.open if self._dequantised and self.packed else self._open_shard or _unopened
 
     @property
     def opening(self) -> Callable[[str], ValueFile]:
         """The same for other processes."""
-        return self._dequantised.opening if self.packed else self.open
+        return self._dequantised.opening if self._dequantised and self.packed else self.open
 
     @property
     def is_in_memory(self) -> bool:
@@ -84,7 +92,7 @@ class Told:
         """How it is read: of what is made in memory in small pieces, and as fast as it can be made."""
         if not (self.is_in_memory or self.packed):
             return reading
-        return reading._replace(piece_nbytes=PIECE_NBYTES, threads=reading.threads or n_processors())
+        return reading._replace(piece_nbytes=_PACKED_PIECE_NBYTES, threads=reading.threads or n_processors())
 
     @property
     def dequantised(self) -> tuple[str, ...]:
@@ -98,7 +106,7 @@ class Told:
 
     def is_turned(self, name: str) -> bool:
         """Whether the rows of the tensor's shape come as columns."""
-        return self._dequantised.is_turned(name)
+        return self._dequantised is not None and self._dequantised.is_turned(name)
 
     def as_shaped(self, channel: Channel) -> Channel:
         """A row that lies in the file as a column, or the other way round, under its right name."""
@@ -129,6 +137,8 @@ def unread_notes(model: str, n: int, dtypes: Sequence[str]) -> tuple[Text, ...]:
 
 def grids_note(dtypes: Iterable[str]) -> tuple[Text, ...]:
     """What is said of these dtypes that are not read, where a package would read them."""
+    from ..statistics.ggml_blocks import GRIDS  # numpy
+
     said = Text("those that begin with IQ are read where the gguf package is installed: pip install 'numel[gguf]'")
     return (said,) if any(name in GRIDS for each in dtypes for name in each.split("+")) else ()
 

@@ -22,6 +22,7 @@
 #error "numel counts in numpy here"
 #endif
 
+#define VERSION 2 /* kernels/__init__.py asks for it */
 #define N_PATTERNS 65536
 #define TABLE (N_PATTERNS + 16) /* 64 bytes of padding */
 #define READ_NBYTES (1 << 18)   /* of the buffer: 64 KiB to 1 MiB read equally fast, and this leaves room in L2 */
@@ -458,6 +459,8 @@ end:
                          tally.minus_inf);
 }
 
+extern PyMethodDef HISTOGRAM_METHODS[]; /* of histogram.c */
+
 static PyMethodDef METHODS[] = {
     {"count", py_count, METH_VARARGS, "Add how often each pattern of 8 or 16 bits occurs to counts; the bytes read."},
     {"sum_f32", py_sum_f32, METH_VARARGS, "Count 20 bits of each F32 and sum powers; the bytes read, and tallies."},
@@ -469,7 +472,8 @@ static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "numel.kernels.native
 PyMODINIT_FUNC PyInit_native(void) {
     choose_level();
     PyObject *module = PyModule_Create(&MODULE);
-    if (module && PyModule_AddStringConstant(module, "LEVEL", level)) {
+    if (module && (PyModule_AddStringConstant(module, "LEVEL", level) || PyModule_AddIntConstant(module, "VERSION", VERSION) ||
+                   PyModule_AddFunctions(module, HISTOGRAM_METHODS))) {
         Py_DECREF(module);
         return NULL;
     }

@@ -11,34 +11,70 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import BLOCK, F32_SHIFT, VERSION
+from .twin_histogram import (
+    added,
+    at_ranks,
+    distinct_f32,
+    entropy_terms,
+    gathered,
+    halves,
+    int8_terms,
+    joined,
+    merged,
+    n_below,
+    n_beyond,
+    occurring,
+    of_f32_bins,
+    power_sums,
+    total,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+__all__ = [
+    "VERSION",
+    "added",
+    "at_ranks",
+    "distinct_f32",
+    "entropy_terms",
+    "gathered",
+    "halves",
+    "int8_terms",
+    "joined",
+    "merged",
+    "n_below",
+    "n_beyond",
+    "occurring",
+    "of_f32_bins",
+    "power_sums",
+    "total",
+]
 LEVEL = "numpy"
-BLOCK = 1 << 18  # elements whose sums are added up in lanes, as in native.c
 LANES = 16
-F32_SHIFT = 12
 _READ_NBYTES = BLOCK * 4
 
 
 def count(  # noqa: PLR0913, PLR0917 - as the function in C takes them
-    source: Any, offset: int, nbytes: int, itemsize: int, work: Any, counts: NDArray[np.uint64]
+    source: Any, offset: int, nbytes: int, itemsize: int, work: Any, counts: Any
 ) -> int:
     """Add to `counts` (256 or 65,536) how often each pattern of `itemsize` bytes occurs; the bytes read."""
     del work
     done = 0
+    table = np.frombuffer(counts, np.uint64)
     dtype = np.uint8 if itemsize == 1 else np.uint16
     for piece in _pieces(source, offset, nbytes):
         whole = piece[: len(piece) // itemsize * itemsize]
-        counts += np.bincount(np.frombuffer(whole, dtype), minlength=len(counts)).astype(np.uint64)
+        table += np.bincount(np.frombuffer(whole, dtype), minlength=len(table)).astype(np.uint64)
         done += len(piece)
     return done
 
 
 def sum_f32(  # noqa: PLR0913, PLR0917
-    source: Any, offset: int, nbytes: int, pivot: float, work: Any, sums: NDArray[np.float64]
+    source: Any, offset: int, nbytes: int, pivot: float, work: Any, sums: Any
 ) -> tuple[int, int, int, int, int, int]:
     """Count the upper 20 bits of each F32 into `work` (u32, from its start) and the sums of each block into `sums`.
 
@@ -47,6 +83,7 @@ def sum_f32(  # noqa: PLR0913, PLR0917
     """
     table = np.frombuffer(work, np.uint32, 1 << (32 - F32_SHIFT))
     table[:] = 0
+    rows = np.frombuffer(sums, np.float64).reshape(-1, 7)
     done = used = zeros = n_nan = plus = minus = 0
     for number, piece in enumerate(_pieces(source, offset, nbytes)):
         bits = np.frombuffer(piece[: len(piece) // 4 * 4], np.uint32)
@@ -60,7 +97,7 @@ def sum_f32(  # noqa: PLR0913, PLR0917
             minus += int(np.count_nonzero(bits == 0xFF800000))
         used |= int(np.bitwise_or.reduce(bits[finite], initial=0))
         zeros += int(np.count_nonzero(size == 0))
-        sums[number] = block_sums(values, finite, pivot)
+        rows[number] = block_sums(values, finite, pivot)
         done += len(piece)
     return done, used, zeros, n_nan, plus, minus
 

@@ -286,7 +286,8 @@ def _histogram(row: _Row) -> Histogram:
     powers = [cells[key] for key in _SUMS]
     sums = None if None in powers else PowerSums(n, *map(from_hexadecimal, powers))
     rest = {key: cells[key] for key in Histogram._fields[3:]}
-    return Histogram(values, counts, sums, **rest)
+    in_order: Any = np.ascontiguousarray(values).data  # float64, which its type in numpy does not say
+    return Histogram(in_order, np.ascontiguousarray(counts).data, sums, **rest)
 
 
 class _Ranges(io.RawIOBase):

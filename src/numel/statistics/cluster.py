@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.visible import visible
 from ..errors import EngineError, MissingDependencyError, NumelError, Sentence
-from .jobs import count_elsewhere, decode
+from .wire import count_elsewhere, decode
 from .workers import ATTEMPTS, STALLED_S, deadly
 
 if TYPE_CHECKING:

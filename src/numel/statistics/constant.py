@@ -42,7 +42,7 @@ def may_have_constant_lines(tensor: TensorInfo, histogram: Histogram) -> bool:
     lengths = [length for length in _sizes(tensor) if length >= LEAST_LENGTH]
     if len(tensor.shape) < 2 or not lengths or not len(histogram.counts):
         return False
-    return int(histogram.counts.max()) >= min(lengths)
+    return max(histogram.counts) >= min(lengths)
 
 
 def constant_lines(tensor: TensorInfo, file: ValueFile) -> tuple[Lines, Lines]:

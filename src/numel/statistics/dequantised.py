@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 _AT_ONCE = 1 << 19  # values that are decoded together: what numpy holds meanwhile stays in the cache
 _MAX_SHOWN = 120
 _MARK = "\0dequantised "  # begins no file's name
-PIECE_NBYTES = 8 << 20  # of such a tensor a whole piece is in memory
 
 
 class Dequantised:

@@ -10,18 +10,12 @@ from __future__ import annotations
 from math import isfinite, isqrt, ldexp
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
+from ..kernels import kernels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-
-    Limbs = list[NDArray[np.int64]]
-
 SCALE = 4300
-_LIMB = 22  # bits: two limbs multiply to 44, and 2^18 of those still fit into an int64
-_MASK = (1 << _LIMB) - 1
 _N_POWERS = 4
 
 
@@ -99,65 +93,19 @@ def of_blocks(blocks: Sequence[Sequence[float]], n: int, pivot: float) -> PowerS
     return PowerSums(n, *shifted(found[:_N_POWERS], n, pivot), found[_N_POWERS])
 
 
-def of_values(values: NDArray[np.float64], counts: NDArray[np.int64]) -> PowerSums:
+def of_values(values: memoryview, counts: memoryview) -> PowerSums:
     """The sums over `values` (n,), each as often as `counts` says: exact, by integers for each exponent."""
-    n = int(counts.sum())
-    used = (values != 0) & (counts != 0)
-    if not used.any():
-        return PowerSums(n)
-    fraction, exponent = np.frexp(values[used])
-    mantissa = np.abs(fraction * 2.0**53).astype(np.int64)
-    common = int(np.bitwise_or.reduce(mantissa))
-    spare = (common & -common).bit_length() - 1  # a bfloat16 needs 8 bits of the 53
-    order = exponent.astype(np.int16).argsort(kind="stable")
-    exponent = exponent[order]
-    starts = np.flatnonzero(np.diff(exponent, prepend=exponent[0] - 1))
-    exponents = [int(e) - 53 + spare for e in exponent[starts]]
-    base = _limbs((mantissa >> spare)[order])
-    times = _limbs(counts[used][order])
-    signs = np.where(fraction[order] < 0, -1, 1).astype(np.int64)
-    signed = [limb * signs for limb in times]
-    sums = []
-    power = base
-    for k in range(1, _N_POWERS + 1):
-        sums.append(_sum(power, signed if k % 2 else times, starts, [k * e for e in exponents]))
-        if k == 1:
-            size = _sum(power, times, starts, exponents)
-        if k < _N_POWERS:
-            power = _product(power, base)
-    return PowerSums(n, sums[0], sums[1], sums[2], sums[3], size)
+    loops = kernels()
+    n = loops.total(counts)
+    parts = loops.power_sums(values, counts)
+    if parts is None:  # more bits than the processor multiplies; whoever has such values has numpy already
+        from ..kernels.twin_histogram import power_sums
 
-
-def _limbs(numbers: NDArray[np.int64]) -> Limbs:
-    """Non-negative numbers as limbs of 22 bits, the lowest first."""
-    highest = int(numbers.max())
-    return [(numbers >> shift) & _MASK for shift in range(0, max(highest.bit_length(), 1), _LIMB)]
-
-
-def _product(a: Limbs, b: Limbs) -> Limbs:
-    """The elementwise product, carried."""
-    columns = [np.zeros_like(a[0]) for _ in range(len(a) + len(b))]
-    for i, x in enumerate(a):
-        for j, y in enumerate(b):
-            columns[i + j] += x * y
-    for i in range(len(columns) - 1):
-        columns[i + 1] += columns[i] >> _LIMB
-        columns[i] &= _MASK
-    while len(columns) > 1 and not columns[-1].any():
-        columns.pop()
-    return columns
-
-
-def _sum(power: Limbs, times: Limbs, starts: NDArray[np.intp], exponents: list[int]) -> int:
-    """Σ counts · powers, where each run from a start on has its own exponent; in units."""
-    found = 0
-    for i, x in enumerate(power):
-        for j, c in enumerate(times):
-            runs = np.add.reduceat(x * c, starts).tolist()
-            for run, exponent in zip(runs, exponents, strict=True):
-                shift = SCALE + exponent + _LIMB * (i + j)
-                found += _moved(run, shift)
-    return found
+        parts = power_sums(values, counts)
+    found = [0] * (_N_POWERS + 1)
+    for which, exponent, part in parts:
+        found[which] += _moved(part, SCALE + exponent)
+    return PowerSums(n, *found)
 
 
 def mean(sums: PowerSums) -> float | None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from bisect import bisect_left
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
+from ..kernels import kernels
 from .exact import PowerSums, of_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
 
 class Histogram(NamedTuple):
-    """The finite values in ascending order, each with its count, and what is not finite counted apart.
+    """The finite values (float64) in ascending order, each with its count (int64), and what is not finite counted apart.
+
+    Both are buffers, which numpy.asarray takes as they are: most answers need no numpy.
 
     `resolution` 0: `values` are the values themselves, every one. Otherwise they are the middles of bins, and a value is
     off by at most that share of its size (2^-12 for F32, 2^-9 for F64 and wide integers); `zeros`, `least`, `greatest`
@@ -23,8 +25,8 @@ class Histogram(NamedTuple):
     in F32 and is not; None for other dtypes. `sums` None: a fourth power left the range of float64.
     """
 
-    values: NDArray[np.float64]
-    counts: NDArray[np.int64]
+    values: memoryview[float]
+    counts: memoryview[int]
     sums: PowerSums | None
     zeros: int = 0
     least: float | None = None
@@ -38,7 +40,7 @@ class Histogram(NamedTuple):
     @property
     def n_finite(self) -> int:
         """Values that are neither NaN nor infinite."""
-        return int(self.counts.sum())
+        return kernels().total(self.counts)
 
     @property
     def numel(self) -> int:
@@ -53,50 +55,37 @@ class Histogram(NamedTuple):
         return sha256(self.values.tobytes() + self.counts.tobytes() + rest).hexdigest()
 
 
-EMPTY = Histogram(np.empty(0), np.empty(0, np.int64), PowerSums(0))
+EMPTY = Histogram(memoryview(b"").cast("d"), memoryview(b"").cast("q"), PowerSums(0))
 
 
-def of_counts(
-    values: NDArray[np.float64], counts: NDArray[np.int64], *, used_bits: int | None = None, with_sums: bool = True
-) -> Histogram:
-    """The exact histogram of `values` (n,) that occur `counts` (n,) times; NaN, ±inf and −0 may be among them.
+def of_counts(values: Any, counts: Any, *, used_bits: int | None = None, with_sums: bool = True) -> Histogram:
+    """The exact histogram of `values` (n,) float64 that occur `counts` (n,) int64 times; NaN, ±inf and −0 may be among them.
 
     `with_sums`: False where the values stand for bins, and somebody else knows the sums.
     """
-    occurs = counts != 0
-    values, counts = values[occurs], counts[occurs]
-    finite = np.isfinite(values)
-    n_nan = n_plus = n_minus = 0
-    if not finite.all():
-        n_nan = int(counts[np.isnan(values)].sum())
-        n_plus = int(counts[values == np.inf].sum())
-        n_minus = int(counts[values == -np.inf].sum())
-        values, counts = values[finite], counts[finite]
-    values, counts = _sorted(values, counts)
+    values, counts, n_nan, n_plus, n_minus = kernels().gathered(values, counts)
     if not len(values):
         return EMPTY._replace(n_nan=n_nan, n_plus_inf=n_plus, n_minus_inf=n_minus, used_bits=used_bits)
-    at = int(np.searchsorted(values, 0.0))
-    zeros = int(counts[at]) if at < len(values) and values[at] == 0 else 0
+    at = bisect_left(values, 0.0)
+    zeros = counts[at] if at < len(values) and values[at] == 0 else 0
     sums = of_values(values, counts) if with_sums else None
-    return Histogram(
-        values, counts, sums, zeros, float(values[0]), float(values[-1]), n_nan, n_plus, n_minus, used_bits=used_bits
-    )
+    return Histogram(values, counts, sums, zeros, values[0], values[-1], n_nan, n_plus, n_minus, used_bits=used_bits)
 
 
 def merge(histograms: Sequence[Histogram]) -> Histogram:
     """One histogram of all the values; the order does not matter."""
     if len(histograms) < 2:
         return histograms[0] if histograms else EMPTY
-    values, counts = _sorted(
-        np.concatenate([h.values for h in histograms]), np.concatenate([h.counts for h in histograms])
-    )
+    columns = [(h.values, h.counts) for h in histograms]
+    while len(columns) > 1:  # by pairs, each value log₂ n times
+        odd = columns[len(columns) & ~1 :]
+        columns = [kernels().merged(*a, *b) for a, b in zip(columns[::2], columns[1::2], strict=False)] + odd
     sums: PowerSums | None = PowerSums(0)
     for h in histograms:
         sums = None if sums is None or h.sums is None else sums.plus(h.sums)
     used = [h.used_bits for h in histograms if h.used_bits is not None]
     return Histogram(
-        values,
-        counts,
+        *columns[0],
         sums,
         sum(h.zeros for h in histograms),
         min((h.least for h in histograms if h.least is not None), default=None),
@@ -105,29 +94,8 @@ def merge(histograms: Sequence[Histogram]) -> Histogram:
         sum(h.n_plus_inf for h in histograms),
         sum(h.n_minus_inf for h in histograms),
         max(h.resolution for h in histograms),
-        int(np.bitwise_or.reduce(used)) if len(used) == len(histograms) else None,
+        reduce(or_, used) if len(used) == len(histograms) else None,
     )
-
-
-def _sorted(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """In ascending order, equal values (−0 and 0 among them) as one."""
-    if not len(values):
-        return values, counts
-    first = int(np.signbit(values).argmax())  # patterns of floats: the positive ones ascend, then the negative descend
-    turned = np.concatenate([values[:first:-1], values[first : first + 1], values[:first]])
-    if (turned[1:] >= turned[:-1]).all():
-        values = turned
-        counts = np.concatenate([counts[:first:-1], counts[first : first + 1], counts[:first]])
-    else:
-        order = values.argsort(kind="stable")  # goes through runs that are in order already
-        values, counts = values[order], counts[order]
-    new = np.empty(len(values), np.bool_)
-    new[0] = True
-    np.not_equal(values[1:], values[:-1], out=new[1:])
-    if new.all():
-        return values + 0.0, counts
-    starts = np.flatnonzero(new)
-    return values[starts] + 0.0, np.add.reduceat(counts, starts)
 
 
 class Merging:

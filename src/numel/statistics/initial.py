@@ -86,8 +86,9 @@ def distance(histogram: Histogram, start: Start) -> float:
 
     So a value stands for all that were rounded to it, in BF16 say.
     """
-    middles = (histogram.values[1:] + histogram.values[:-1]) / 2
-    reached = histogram.counts.cumsum()[:-1] / histogram.n_finite
+    values = np.asarray(histogram.values)
+    middles = (values[1:] + values[:-1]) / 2
+    reached = np.asarray(histogram.counts).cumsum()[:-1] / histogram.n_finite
     z = middles / start.scale
     expected: NDArray[np.float64]
     if start.kind == "normal":

@@ -15,7 +15,7 @@ from zlib import crc32
 
 from ..core.visible import visible_path
 from ..errors import Sentence, UsageError, reason
-from .jobs import decode, encode
+from .wire import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .jobs import Job
     from .tally import Counted
 
-_HEAD = b'{"numel_journal": 1}\n'
+_HEAD = b'{"numel_journal": 2}\n'
 _MAX_SHOWN = 120
 
 

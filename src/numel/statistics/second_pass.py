@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..kernels.twin import F32_SHIFT
+from ..kernels import F32_SHIFT
 from .decode import decoded
 from .summary import between, place_of
-from .tally import WIDE_SHIFT
+from .wide import WIDE_SHIFT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -89,12 +89,12 @@ def _joined(found: list[_Counts]) -> _Counts:
 
 def _bins(histogram: Histogram, at: Sequence[float]) -> Bins:
     """The bins where the ranks of these quantiles fall."""
-    ends = histogram.counts.cumsum()
+    values, ends = np.asarray(histogram.values), np.asarray(histogram.counts).cumsum()
     ranks = sorted({rank for q in at for rank in place_of(q, histogram.n_finite)[:2]})
-    middles = np.unique(histogram.values[np.searchsorted(ends, ranks, side="right")])
+    middles = np.unique(values[np.searchsorted(ends, ranks, side="right")])
     low, high = _edges(middles, histogram.resolution)
     low, kept = np.unique(low, return_index=True)
-    begins = np.concatenate([[0], ends])[np.searchsorted(histogram.values, low)]
+    begins = np.concatenate([[0], ends])[np.searchsorted(values, low)]
     return Bins(low, high[kept], begins)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from math import fsum, log10
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
+from ..kernels import kernels
 from . import exact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from .histogram import Histogram
 
@@ -73,7 +71,7 @@ class Statistics(NamedTuple):
             None if sums is None else exact.skewness(sums),
             kurtosis,
             n_outliers,
-            _entropy(h.counts) if n and not h.resolution else None,
+            _entropy(h) if n and not h.resolution else None,
             _int8_sqnr(h) if n else None,
             quantiles(h, at) if n else (),
             h.resolution,
@@ -92,12 +90,12 @@ def moments(histogram: Histogram) -> tuple[float | None, float | None, float | N
 
 def quantiles(histogram: Histogram, at: Sequence[float]) -> tuple[tuple[float, float], ...]:
     """(q, value) for each q: numpy.quantile(values, q) in float64, to the last bit where the histogram is exact."""
-    ends = histogram.counts.cumsum()
+    places = [place_of(q, histogram.n_finite) for q in at]
+    ranks = array("q", [rank for below, above, _ in places for rank in (below, above)])
+    found_at = kernels().at_ranks(histogram.counts, ranks)
     found = []
-    for q in at:
-        below, above, share = place_of(q, histogram.n_finite)
-        i, j = np.searchsorted(ends, [below, above], side="right").tolist()
-        value = between(float(histogram.values[i]), float(histogram.values[j]), share)
+    for q, (_, _, share), i, j in zip(at, places, found_at[::2], found_at[1::2], strict=True):
+        value = between(histogram.values[i], histogram.values[j], share)
         if histogram.least is not None and histogram.greatest is not None:  # the middle of a bin may lie outside
             value = min(max(value, histogram.least), histogram.greatest)
         found.append((q, value))
@@ -120,27 +118,21 @@ def between(a: float, b: float, share: float) -> float:
 def _outliers(histogram: Histogram, mean: float | None, std: float | None) -> int | None:
     if mean is None or std is None:
         return None
-    far = np.abs(histogram.values - mean) > OUTLIER_SIGMAS * std
-    return int(histogram.counts[far].sum())
+    return kernels().n_beyond(histogram.values, histogram.counts, mean, OUTLIER_SIGMAS * std)
 
 
-def _entropy(counts: NDArray[np.int64]) -> float:
+def _entropy(histogram: Histogram) -> float:
     """Bits per value: what a coder of single values can reach."""
-    n = int(counts.sum())
-    shares = counts / n
-    return max(0.0, -fsum((shares * np.log2(shares)).tolist()))
+    return max(0.0, -fsum(kernels().entropy_terms(histogram.counts, histogram.n_finite)))
 
 
 def _int8_sqnr(histogram: Histogram) -> float | None:
     """10 log₁₀ (Σx² / Σ(x − x̂)²) with x̂ = s·round(x / s), s = max|x| / 127; None where nothing is lost."""
-    values, counts = histogram.values, histogram.counts
-    step = float(np.abs(values).max()) / 127
+    step = max(-histogram.values[0], histogram.values[-1]) / 127
     if not 0 < step < float("inf"):
         return None
-    noise = (values - np.rint(values / step) * step) / step
-    values = values / step  # within ±127: no square leaves float64
-    lost = fsum((counts * noise * noise).tolist())
-    kept = fsum((counts * values * values).tolist())
+    terms = kernels().int8_terms(histogram.values, histogram.counts, step)  # in steps: no square leaves float64
+    lost, kept = map(fsum, terms)
     return 10 * log10(kept / lost) if lost else None
 
 

@@ -6,20 +6,18 @@ is small. F64 and wide integers: the upper 20 bits of the value as float64, and 
 
 from __future__ import annotations
 
+from array import array
+from functools import reduce
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from ..kernels import BLOCK
-from ..kernels.twin import F32_SHIFT, block_sums, widened
+from ..kernels import BLOCK, F32_SHIFT, kernels
 from . import exact
-from .decode import ONE_BYTE, TWO_BYTES, WIDE, values_of
 from .histogram import Histogram, of_counts
+from .patterns import ONE_BYTE, TWO_BYTES, WIDE, pattern_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from ..core.bytes import ValueFile
     from ..core.dtypes import DType
@@ -27,9 +25,9 @@ if TYPE_CHECKING:
     from ..kernels import Kernels
 
 SMALL = 1 << 18  # bytes: up to here sorting beats a table of a million bins, and says every value
-WIDE_SHIFT = 44  # of float64: 8 bits of the fraction stay
-_N_HEAD = 4096  # elements that the pivot is taken from
-_N_SUMS = 7
+F32_RESOLUTION = 2.0**-12
+_N_HEAD = 512  # elements that the pivot is taken from
+N_SUMS = 7  # of a block, as the kernels give them
 
 
 class Piece(NamedTuple):
@@ -43,10 +41,10 @@ class Piece(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What a piece holds: how often (`counts`) each bin or pattern (`bins`) occurs; `sums` of blocks, (n, 7)."""
+    """What a piece holds: how often (`counts`, int64) each bin or value (`bins`) occurs; `sums` of blocks, (n, 7)."""
 
-    bins: NDArray[Any] | None
-    counts: NDArray[np.int64]
+    bins: Any  # columns: of uint32 or, of every value of a small tensor, float64; None: the counts are of all patterns
+    counts: Any
     sums: list[list[float]]
     used_bits: int = 0
     zeros: int = 0
@@ -73,13 +71,14 @@ def pivot_of(tensor: TensorInfo, file: ValueFile) -> float:
     dtype = tensor.dtype.name
     if nbytes_of(tensor) <= SMALL or (dtype != "F32" and dtype not in WIDE):
         return 0.0
-    kind = np.float32 if dtype == "F32" else WIDE[dtype]
-    first = np.frombuffer(file.read(tensor.offset or 0, _N_HEAD * np.dtype(kind).itemsize), kind)
-    head = np.sort(widened(first[np.isfinite(first)]))
-    if not len(head):
+    kind = "f" if dtype == "F32" else WIDE[dtype]
+    itemsize = array(kind).itemsize
+    raw = file.read(tensor.offset or 0, _N_HEAD * itemsize)
+    head = sorted(float(x) for x in array(kind, raw[: len(raw) // itemsize * itemsize]) if isfinite(x))
+    if not head:
         return 0.0
-    lower, middle, upper = head[[len(head) // 4, len(head) // 2, 3 * len(head) // 4]].tolist()
-    return float(middle) if abs(middle) > upper - lower else 0.0
+    lower, middle, upper = (head[len(head) * k // 4] for k in (1, 2, 3))
+    return middle if abs(middle) > upper - lower else 0.0
 
 
 def count_piece(kernels: Kernels, file: ValueFile, piece: Piece, work: bytearray) -> tuple[Counted, int]:
@@ -90,46 +89,28 @@ def count_piece(kernels: Kernels, file: ValueFile, piece: Piece, work: bytearray
         source, offset = file.read(piece.offset, piece.nbytes), 0
     if piece.dtype in ONE_BYTE or piece.dtype in TWO_BYTES:
         itemsize = 1 if piece.dtype in ONE_BYTE else 2
-        counts = np.zeros(256 if itemsize == 1 else 65536, np.uint64)
+        counts = bytearray(8 * (256 if itemsize == 1 else 65536))
         n_read = kernels.count(source, offset, piece.nbytes, itemsize, work, counts)
-        return Counted(None, counts.view(np.int64), []), n_read
-    kind = np.float32 if piece.dtype == "F32" else WIDE[piece.dtype]
+        return Counted(None, memoryview(counts).cast("q"), []), n_read
+    if piece.dtype != "F32":
+        return _wide(file, piece), piece.nbytes
     if piece.numel is not None and piece.nbytes <= SMALL:
-        return _distinct(np.frombuffer(file.read(piece.offset, piece.nbytes), kind)), piece.nbytes
-    if piece.dtype == "F32":
-        sums = np.empty((-(-piece.nbytes // (4 * BLOCK)), _N_SUMS))
-        n_read, *tallies = kernels.sum_f32(source, offset, piece.nbytes, piece.pivot, work, sums)
-        table = np.frombuffer(work, np.uint32, 1 << (32 - F32_SHIFT))
-        bins = np.flatnonzero(table != 0).astype(np.uint32)  # a mask is found four times as fast
-        return Counted(bins, table[bins].astype(np.int64), sums.tolist(), *tallies), n_read
-    return _wide(file, piece, kind), piece.nbytes
+        raw = file.read(piece.offset, piece.nbytes)
+        values, counts_of, used = kernels.distinct_f32(raw)
+        return Counted(values, counts_of, [], used), piece.nbytes
+    sums = array("d", bytes(8 * N_SUMS * -(-piece.nbytes // (4 * BLOCK))))
+    n_read, *tallies = kernels.sum_f32(source, offset, piece.nbytes, piece.pivot, work, sums)
+    blocks = [sums[i : i + N_SUMS].tolist() for i in range(0, len(sums), N_SUMS)]
+    return Counted(*kernels.occurring(work), blocks, *tallies), n_read
 
 
-def _distinct(array: NDArray[Any]) -> Counted:
-    """Every value of a small tensor."""
-    values, counts = np.unique(array, return_counts=True, equal_nan=True)
-    used = int(np.bitwise_or.reduce(array[np.isfinite(array)].view(np.uint32), initial=0)) if array.itemsize == 4 else 0
-    return Counted(values, counts.astype(np.int64), [], used)
+def _wide(file: ValueFile, piece: Piece) -> Counted:
+    from . import wide  # numpy, which nothing else here needs
 
-
-def _wide(file: ValueFile, piece: Piece, kind: Any) -> Counted:
-    """Wide types, block by block in numpy."""
-    table = np.zeros(1 << (64 - WIDE_SHIFT), np.int64)
-    sums, zeros, n_nan, n_plus, n_minus = [], 0, 0, 0, 0
-    step = BLOCK * np.dtype(kind).itemsize
-    for start in range(0, piece.nbytes, step):
-        data = file.read(piece.offset + start, min(step, piece.nbytes - start))
-        values = widened(np.frombuffer(data, kind))
-        finite = np.isfinite(values)
-        n_nan += int(np.count_nonzero(np.isnan(values)))
-        n_plus += int(np.count_nonzero(values == np.inf))
-        n_minus += int(np.count_nonzero(values == -np.inf))
-        zeros += int(np.count_nonzero(values == 0))
-        bins = values[finite].view(np.uint64) >> np.uint64(WIDE_SHIFT)
-        table += np.bincount(bins.astype(np.int64), minlength=len(table))
-        sums.append(block_sums(values, finite, piece.pivot))
-    used = np.flatnonzero(table)
-    return Counted(used.astype(np.uint32), table[used], sums, 0, zeros, n_nan, n_plus, n_minus)
+    kind = WIDE[piece.dtype]
+    if piece.numel is not None and piece.nbytes <= SMALL:
+        return Counted(*wide.distinct(file.read(piece.offset, piece.nbytes), kind), [])
+    return Counted(*wide.count(file, piece.offset, piece.nbytes, kind, piece.pivot))
 
 
 class Tally:
@@ -159,76 +140,49 @@ class Tally:
         name = self.tensor.dtype.name
         if name in ONE_BYTE or name in TWO_BYTES:
             counts = _nibbles(whole.counts) if name == "F4" else whole.counts
-            return of_counts(values_of(name), counts)
+            return of_counts(pattern_values(name), counts)
         if not self._sums:
-            values = np.empty(0) if whole.bins is None else whole.bins.astype(np.float64)
+            values = memoryview(b"").cast("d") if whole.bins is None else whole.bins
             return of_counts(values, whole.counts, used_bits=whole.used_bits if name == "F32" else None)
-        return self._of_bins(whole, _F32 if name == "F32" else _F64)
-
-    def _of_bins(self, whole: Counted, cut: _Cut) -> Histogram:
-        """The values by their bins, and by the sums that the kernels added up."""
-        bins: NDArray[Any] = (np.empty(0) if whole.bins is None else whole.bins).astype(cut.unsigned)
-        edges = (bins << cut.unsigned(cut.shift)).view(cut.floating)
-        is_finite = np.isfinite(edges)
-        bins, counts, n = bins[is_finite], whole.counts[is_finite], int(whole.counts[is_finite].sum())
-        if not whole.used_bits & ((1 << cut.shift) - 1) and cut is _F32:  # bfloat16 or float16: the bins say all
-            found = of_counts(edges[is_finite].astype(np.float64), counts, used_bits=whole.used_bits)
-        else:
-            found = _of_middles(bins, counts, whole.zeros, cut)._replace(
-                sums=exact.of_blocks(self._sums, n, self.pivot),
-                least=min(block[5] for block in self._sums) + 0.0,
-                greatest=max(block[6] for block in self._sums) + 0.0,
-                resolution=cut.resolution,
-                used_bits=whole.used_bits if cut is _F32 else None,
-            )
+        found = self._of_f32(whole) if name == "F32" else self._of_wide(whole)
         return found._replace(n_nan=whole.n_nan, n_plus_inf=whole.n_plus_inf, n_minus_inf=whole.n_minus_inf)
 
+    def _of_f32(self, whole: Counted) -> Histogram:
+        """The values by their bins: all of them where those say all, in bfloat16 or float16."""
+        is_exact = not whole.used_bits & ((1 << F32_SHIFT) - 1)
+        columns = kernels().of_f32_bins(whole.bins, whole.counts, whole.zeros, not is_exact)
+        if is_exact:
+            return of_counts(*columns, used_bits=whole.used_bits)
+        found = of_counts(*columns, with_sums=False)
+        return self._summed(found)._replace(resolution=F32_RESOLUTION, used_bits=whole.used_bits)
 
-class _Cut(NamedTuple):
-    """How many bits of a pattern are dropped, and how far the middle of a bin can be off."""
+    def _of_wide(self, whole: Counted) -> Histogram:
+        from . import wide
 
-    shift: int
-    unsigned: type[Any]
-    floating: type[Any]
-    resolution: float
+        found = wide.of_middles(whole.bins, whole.counts, whole.zeros)
+        return self._summed(found)._replace(resolution=wide.RESOLUTION)
 
-
-_F32 = _Cut(F32_SHIFT, np.uint32, np.float32, 2.0**-12)
-_F64 = _Cut(WIDE_SHIFT, np.uint64, np.float64, 2.0**-9)
-
-
-def _of_middles(bins: NDArray[Any], counts: NDArray[np.int64], zeros: int, cut: _Cut) -> Histogram:
-    """Each bin by its middle; zeros as themselves, apart from the smallest numbers that share their two bins."""
-    half = cut.unsigned(1 << (cut.shift - 1))
-    values = (bins << cut.unsigned(cut.shift) | half).view(cut.floating).astype(np.float64)
-    counts, left = counts.copy(), zeros
-    n_bins = 1 << (cut.unsigned(0).itemsize * 8 - cut.shift)
-    for i in np.flatnonzero(bins & cut.unsigned(n_bins // 2 - 1) == 0).tolist():
-        taken = min(int(counts[i]), left)
-        counts[i] -= taken
-        left -= taken
-    return of_counts(np.append(values, 0.0), np.append(counts, zeros), with_sums=False)
+    def _summed(self, found: Histogram) -> Histogram:
+        """With the sums that the kernels added up."""
+        return found._replace(
+            sums=exact.of_blocks(self._sums, found.n_finite, self.pivot),
+            least=min(block[5] for block in self._sums) + 0.0,
+            greatest=max(block[6] for block in self._sums) + 0.0,
+        )
 
 
 def _joined(pieces: Sequence[Counted]) -> Counted:
     """Several pieces as one."""
-    if len(pieces) == 1:
-        return pieces[0]
-    if pieces[0].bins is None:
-        counts = np.sum([piece.counts for piece in pieces], axis=0)
-        return Counted(None, counts, [])
-    bins, at = np.unique(
-        np.concatenate([piece.bins for piece in pieces if piece.bins is not None]), return_inverse=True
-    )
-    counts = np.zeros(len(bins), np.int64)
-    np.add.at(counts, at, np.concatenate([piece.counts for piece in pieces]))
-    used = int(np.bitwise_or.reduce([piece.used_bits for piece in pieces]))
-    zeros, n_nan, n_plus, n_minus = (int(n) for n in np.sum([piece[4:] for piece in pieces], axis=0))
-    return Counted(bins, counts, [], used, zeros, n_nan, n_plus, n_minus)
+    return reduce(_both, pieces)
 
 
-def _nibbles(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+def _both(a: Counted, b: Counted) -> Counted:
+    if a.bins is None:
+        return Counted(None, kernels().added(a.counts, b.counts), [])
+    bins, counts = kernels().joined(a.bins, a.counts, b.bins, b.counts)
+    return Counted(bins, counts, [], a.used_bits | b.used_bits, *(x + y for x, y in zip(a[4:], b[4:], strict=True)))
+
+
+def _nibbles(counts: Sequence[int]) -> array[int]:
     """How often each of the 16 patterns of 4 bits occurs, of bytes that hold two."""
-    square = counts.reshape(16, 16)
-    found: NDArray[np.int64] = square.sum(axis=0) + square.sum(axis=1)
-    return found
+    return array("q", [sum(counts[16 * k : 16 * k + 16]) + sum(counts[k::16]) for k in range(16)])

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..core.visible import visible_path
 from ..errors import EngineError, NumelError, Sentence
-from .jobs import count_elsewhere, decode
+from .wire import count_elsewhere, decode
 
 if TYPE_CHECKING:
     from ..core.bytes import ValueFile

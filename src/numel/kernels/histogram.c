@@ -1,0 +1,588 @@
+/* What do counts come to? Histograms of float64 values, gathered from patterns, merged, searched and summed in C.
+ *
+ * A histogram is two columns: `values`, ascending, and `counts`, how often each occurs. twin_histogram.py holds the same
+ * functions in numpy, and both give the same bits; here they spare `numel values` the import of numpy, which takes longer
+ * than to count 256 MiB.
+ */
+#define Py_LIMITED_API 0x030B0000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef __SIZEOF_INT128__
+#error "numel counts in numpy here"
+#endif
+
+#define N_PATTERNS 65536
+#define F32_SHIFT 12
+#define F32_BINS (1 << 20)
+#define MOST_SMALL (1 << 16) /* elements of a tensor whose values are all kept */
+#define N_SUMS 5             /* x, x2, x3, x4, |x| */
+
+/* ---- columns: what comes in, and what goes out ---- */
+
+typedef struct {
+    Py_buffer view;
+    Py_ssize_t n;
+    union {
+        const void *any;
+        const double *real;
+        const int64_t *count;
+        const uint32_t *bin;
+    };
+} Column;
+
+/* The elements of a buffer; 0 when it is none, or not of whole elements. Close it whatever comes back. */
+static int open_column(PyObject *object, Py_ssize_t itemsize, Column *column) {
+    column->view.obj = NULL;
+    if (PyObject_GetBuffer(object, &column->view, PyBUF_SIMPLE)) return 0;
+    column->any = column->view.buf;
+    column->n = column->view.len / itemsize;
+    if (column->n * itemsize == column->view.len) return 1;
+    PyErr_SetString(PyExc_ValueError, "a column ends within an element");
+    return 0;
+}
+
+/* Values and as many counts. */
+static int open_histogram(PyObject *values, PyObject *counts, Py_ssize_t itemsize, Column columns[2]) {
+    columns[0].view.obj = columns[1].view.obj = NULL;
+    if (!open_column(values, itemsize, &columns[0]) || !open_column(counts, 8, &columns[1])) return 0;
+    if (columns[0].n == columns[1].n) return 1;
+    PyErr_SetString(PyExc_ValueError, "as many values as counts");
+    return 0;
+}
+
+static void close_columns(Column *columns, int n) {
+    for (int i = 0; i < n; i++)
+        if (columns[i].view.obj) PyBuffer_Release(&columns[i].view);
+}
+
+static PyObject *new_column(Py_ssize_t n, Py_ssize_t itemsize, void **data) {
+    PyObject *bytes = PyByteArray_FromStringAndSize(NULL, n * itemsize);
+    if (bytes) *(char **)data = PyByteArray_AsString(bytes);
+    return bytes;
+}
+
+/* The first n elements as a memoryview that knows their type; takes the reference. */
+static PyObject *finished(PyObject *bytes, Py_ssize_t n, Py_ssize_t itemsize, const char *format) {
+    PyObject *view = NULL, *found = NULL;
+    if (bytes && !PyByteArray_Resize(bytes, n * itemsize)) view = PyMemoryView_FromObject(bytes);
+    if (view) found = PyObject_CallMethod(view, "cast", "s", format);
+    Py_XDECREF(view);
+    Py_XDECREF(bytes);
+    return found;
+}
+
+/* ---- out of patterns ---- */
+
+static double of_half(uint32_t bits) {
+    int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    double size = exponent == 31 ? (fraction ? NAN : INFINITY)
+                  : exponent     ? ldexp(1024 + fraction, exponent - 25)
+                                 : ldexp(fraction, -24);
+    return bits >> 15 ? -size : size;
+}
+
+static double of_f32(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, 4);
+    return (double)x;
+}
+
+static PyObject *py_halves(PyObject *self, PyObject *args) {
+    int is_bfloat;
+    double *values;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "p", &is_bfloat)) return NULL;
+    PyObject *bytes = new_column(N_PATTERNS, 8, (void **)&values);
+    for (uint32_t i = 0; bytes && i < N_PATTERNS; i++) values[i] = is_bfloat ? of_f32(i << 16) : of_half(i);
+    return finished(bytes, N_PATTERNS, 8, "d");
+}
+
+static PyObject *py_occurring(PyObject *self, PyObject *work) {
+    Column table;
+    PyObject *bins = NULL, *counts = NULL;
+    uint32_t *bin;
+    int64_t *count;
+    Py_ssize_t n = 0, at = 0;
+    (void)self;
+    if (!open_column(work, 4, &table)) return NULL;
+    Py_ssize_t size = table.n < F32_BINS ? table.n : F32_BINS;
+    for (Py_ssize_t i = 0; i < size; i++) n += table.bin[i] != 0;
+    bins = new_column(n, 4, (void **)&bin);
+    counts = bins ? new_column(n, 8, (void **)&count) : NULL;
+    for (Py_ssize_t i = 0; counts && i < size; i++)
+        if (table.bin[i]) {
+            bin[at] = (uint32_t)i;
+            count[at++] = table.bin[i];
+        }
+    close_columns(&table, 1);
+    if (!counts) {
+        Py_XDECREF(bins);
+        return NULL;
+    }
+    return Py_BuildValue("NN", finished(bins, n, 4, "I"), finished(counts, n, 8, "q"));
+}
+
+/* Patterns of F32 in the order of their values, by eleven bits at a time. */
+static uint32_t *sorted_f32(uint32_t *from, uint32_t *to, Py_ssize_t n) {
+    for (Py_ssize_t i = 0; i < n; i++) from[i] ^= from[i] >> 31 ? 0xffffffff : 0x80000000;
+    for (int shift = 0; shift < 33; shift += 11) {
+        uint32_t starts[2049] = {0};
+        for (Py_ssize_t i = 0; i < n; i++) starts[(from[i] >> shift & 2047) + 1]++;
+        for (int i = 0; i < 2048; i++) starts[i + 1] += starts[i];
+        for (Py_ssize_t i = 0; i < n; i++) to[starts[from[i] >> shift & 2047]++] = from[i];
+        uint32_t *other = from;
+        from = to;
+        to = other;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) from[i] ^= from[i] >> 31 ? 0x80000000 : 0xffffffff;
+    return from;
+}
+
+static PyObject *py_distinct_f32(PyObject *self, PyObject *raw) {
+    Column column;
+    PyObject *values = NULL, *counts = NULL;
+    double *value = NULL;
+    int64_t *count = NULL;
+    uint32_t used = 0, *work = NULL;
+    Py_ssize_t n = 0;
+    (void)self;
+    if (!open_column(raw, 4, &column)) {
+        close_columns(&column, 1);
+        return NULL;
+    }
+    if (column.n > MOST_SMALL) {
+        PyErr_SetString(PyExc_ValueError, "distinct_f32(bytes of 65,536 elements at most)");
+    } else {
+        work = malloc(8 * (size_t)column.n + 8);
+        values = work ? new_column(column.n, 8, (void **)&value) : PyErr_NoMemory();
+        counts = values ? new_column(column.n, 8, (void **)&count) : NULL;
+    }
+    if (counts) {
+        memcpy(work, column.any, 4 * (size_t)column.n);
+        uint32_t *bits = sorted_f32(work, work + column.n, column.n);
+        for (Py_ssize_t i = 0; i < column.n; i++) {
+            if ((bits[i] & 0x7fffffff) < 0x7f800000) used |= bits[i];
+            if (i && bits[i] == bits[i - 1]) {
+                count[n - 1]++;
+            } else {
+                value[n] = of_f32(bits[i]);
+                count[n++] = 1;
+            }
+        }
+    }
+    free(work);
+    close_columns(&column, 1);
+    if (!counts) {
+        Py_XDECREF(values);
+        return NULL;
+    }
+    return Py_BuildValue("NNk", finished(values, n, 8, "d"), finished(counts, n, 8, "q"), (unsigned long)used);
+}
+
+static PyObject *py_of_f32_bins(PyObject *self, PyObject *args) {
+    PyObject *o_bins, *o_counts, *values = NULL, *counts = NULL;
+    long long zeros;
+    int as_middles;
+    Column in[2];
+    double *value;
+    int64_t *count;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOLp", &o_bins, &o_counts, &zeros, &as_middles)) return NULL;
+    if (open_histogram(o_bins, o_counts, 4, in)) {
+        values = new_column(in[0].n + 1, 8, (void **)&value);
+        counts = values ? new_column(in[0].n + 1, 8, (void **)&count) : NULL;
+    }
+    Py_ssize_t n = in[0].n;
+    if (counts) {
+        int64_t left = zeros;
+        for (Py_ssize_t i = 0; i < n; i++) {
+            uint32_t bin = in[0].bin[i];
+            value[i] = of_f32(bin << F32_SHIFT | (as_middles ? 1u << (F32_SHIFT - 1) : 0));
+            count[i] = in[1].count[i];
+            if (as_middles && !(bin & (F32_BINS / 2 - 1))) { /* the smallest numbers, and what is zero */
+                int64_t taken = count[i] < left ? count[i] : left;
+                count[i] -= taken;
+                left -= taken;
+            }
+        }
+        if (as_middles) {
+            value[n] = 0;
+            count[n++] = zeros;
+        }
+    }
+    close_columns(in, 2);
+    if (!counts) {
+        Py_XDECREF(values);
+        return NULL;
+    }
+    return Py_BuildValue("NN", finished(values, n, 8, "d"), finished(counts, n, 8, "q"));
+}
+
+/* ---- in order ---- */
+
+typedef struct {
+    double value;
+    int64_t count;
+} Pair;
+
+static int by_value(const void *a, const void *b) {
+    double x = ((const Pair *)a)->value, y = ((const Pair *)b)->value;
+    return (x > y) - (x < y);
+}
+
+/* Patterns of floats ascend to the greatest, and go on with -0 downwards; integers go on with the least. */
+static void sort(Pair *pairs, Py_ssize_t n) {
+    Py_ssize_t first = 0;
+    while (first < n && !signbit(pairs[first].value)) first++;
+    int falls = 1, rises = 1, ascends = 1;
+    for (Py_ssize_t i = 1; i < n; i++) {
+        if (pairs[i - 1].value > pairs[i].value) ascends = 0;
+        if (i < first ? pairs[i - 1].value > pairs[i].value : i > first && pairs[i - 1].value < pairs[i].value) falls = 0;
+        if (i != first && pairs[i - 1].value > pairs[i].value) rises = 0;
+    }
+    for (Py_ssize_t i = first; i < n; i++) /* what has a sign may stand anywhere */
+        if (!signbit(pairs[i].value)) falls = rises = 0;
+    if (ascends) return;
+    Pair *turned = falls || rises ? malloc((size_t)n * sizeof *turned) : NULL;
+    if (!turned) {
+        qsort(pairs, (size_t)n, sizeof *pairs, by_value);
+        return;
+    }
+    for (Py_ssize_t i = first; i < n; i++) turned[falls ? n - 1 - i : i - first] = pairs[i];
+    memcpy(turned + (n - first), pairs, (size_t)first * sizeof *pairs);
+    memcpy(pairs, turned, (size_t)n * sizeof *pairs);
+    free(turned);
+}
+
+static PyObject *py_gathered(PyObject *self, PyObject *args) {
+    PyObject *o_values, *o_counts, *values = NULL, *counts = NULL;
+    Column in[2];
+    Pair *pairs = NULL;
+    double *value;
+    int64_t *count, nan = 0, plus = 0, minus = 0;
+    Py_ssize_t used = 0, n = 0;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OO", &o_values, &o_counts)) return NULL;
+    if (open_histogram(o_values, o_counts, 8, in)) {
+        for (Py_ssize_t i = 0; i < in[0].n; i++) used += in[1].count[i] != 0;
+        pairs = malloc((size_t)(used + 1) * sizeof *pairs);
+        if (!pairs) PyErr_NoMemory();
+    }
+    if (pairs) {
+        used = 0;
+        for (Py_ssize_t i = 0; i < in[0].n; i++) {
+            double x = in[0].real[i];
+            if (!in[1].count[i]) continue;
+            if (isfinite(x)) pairs[used++] = (Pair){x, in[1].count[i]};
+            else if (isnan(x)) nan += in[1].count[i];
+            else if (x > 0) plus += in[1].count[i];
+            else minus += in[1].count[i];
+        }
+        sort(pairs, used);
+        values = new_column(used, 8, (void **)&value);
+        counts = values ? new_column(used, 8, (void **)&count) : NULL;
+    }
+    for (Py_ssize_t i = 0; counts && i < used; i++) {
+        if (n && pairs[i].value == value[n - 1]) { /* -0 and 0 above all */
+            count[n - 1] += pairs[i].count;
+        } else {
+            value[n] = pairs[i].value + 0.0;
+            count[n++] = pairs[i].count;
+        }
+    }
+    free(pairs);
+    close_columns(in, 2);
+    if (!counts) {
+        Py_XDECREF(values);
+        return NULL;
+    }
+    return Py_BuildValue("NNLLL", finished(values, n, 8, "d"), finished(counts, n, 8, "q"), (long long)nan,
+                         (long long)plus, (long long)minus);
+}
+
+/* Two columns that ascend as one, equal elements once with both counts. */
+#define MERGE(KIND, FIELD)                                                                      \
+    do {                                                                                        \
+        const KIND *a = in[0].FIELD, *b = in[2].FIELD;                                          \
+        KIND *to = merged;                                                                      \
+        while (i < in[0].n || j < in[2].n) {                                                    \
+            int takes_a = j >= in[2].n || (i < in[0].n && a[i] <= b[j]);                        \
+            int takes_b = i >= in[0].n || (j < in[2].n && b[j] <= a[i]);                        \
+            to[n] = takes_a ? a[i] : b[j];                                                      \
+            count[n++] = (takes_a ? in[1].count[i] : 0) + (takes_b ? in[3].count[j] : 0);       \
+            i += takes_a;                                                                       \
+            j += takes_b;                                                                       \
+        }                                                                                       \
+    } while (0)
+
+static PyObject *merge(PyObject *args, Py_ssize_t itemsize, const char *format) {
+    PyObject *o_a, *o_a_counts, *o_b, *o_b_counts, *elements = NULL, *counts = NULL;
+    Column in[4];
+    void *merged;
+    int64_t *count;
+    Py_ssize_t i = 0, j = 0, n = 0;
+    if (!PyArg_ParseTuple(args, "OOOO", &o_a, &o_a_counts, &o_b, &o_b_counts)) return NULL;
+    in[2].view.obj = in[3].view.obj = NULL;
+    if (open_histogram(o_a, o_a_counts, itemsize, in) && open_histogram(o_b, o_b_counts, itemsize, in + 2)) {
+        elements = new_column(in[0].n + in[2].n, itemsize, &merged);
+        counts = elements ? new_column(in[0].n + in[2].n, 8, (void **)&count) : NULL;
+    }
+    if (counts) {
+        if (itemsize == 8) MERGE(double, real);
+        else MERGE(uint32_t, bin);
+    }
+    close_columns(in, 4);
+    if (!counts) {
+        Py_XDECREF(elements);
+        return NULL;
+    }
+    return Py_BuildValue("NN", finished(elements, n, itemsize, format), finished(counts, n, 8, "q"));
+}
+
+static PyObject *py_merged(PyObject *self, PyObject *args) {
+    (void)self;
+    return merge(args, 8, "d");
+}
+
+static PyObject *py_joined(PyObject *self, PyObject *args) {
+    (void)self;
+    return merge(args, 4, "I");
+}
+
+static PyObject *py_added(PyObject *self, PyObject *args) {
+    PyObject *o_a, *o_b, *bytes = NULL;
+    Column in[2];
+    int64_t *sum;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OO", &o_a, &o_b)) return NULL;
+    if (open_histogram(o_a, o_b, 8, in)) bytes = new_column(in[0].n, 8, (void **)&sum);
+    for (Py_ssize_t i = 0; bytes && i < in[0].n; i++) sum[i] = in[0].count[i] + in[1].count[i];
+    Py_ssize_t n = in[0].n;
+    close_columns(in, 2);
+    return bytes ? finished(bytes, n, 8, "q") : NULL;
+}
+
+/* ---- what they say ---- */
+
+static PyObject *py_total(PyObject *self, PyObject *counts) {
+    Column in;
+    long long sum = -1;
+    (void)self;
+    if (open_column(counts, 8, &in)) {
+        sum = 0;
+        for (Py_ssize_t i = 0; i < in.n; i++) sum += in.count[i];
+    }
+    close_columns(&in, 1);
+    return sum < 0 ? NULL : PyLong_FromLongLong(sum);
+}
+
+static PyObject *py_at_ranks(PyObject *self, PyObject *args) {
+    PyObject *o_counts, *o_ranks, *found = NULL;
+    Column in[2];
+    (void)self;
+    in[1].view.obj = NULL;
+    if (!PyArg_ParseTuple(args, "OO", &o_counts, &o_ranks)) return NULL;
+    int64_t *ends = NULL;
+    if (open_column(o_counts, 8, &in[0]) && open_column(o_ranks, 8, &in[1])) {
+        ends = malloc(8 * (size_t)in[0].n + 8);
+        found = ends ? PyList_New(in[1].n) : PyErr_NoMemory();
+    }
+    if (found) {
+        int64_t sum = 0;
+        for (Py_ssize_t i = 0; i < in[0].n; i++) ends[i] = sum += in[0].count[i];
+        for (Py_ssize_t k = 0; k < in[1].n; k++) {
+            Py_ssize_t low = 0, high = in[0].n;
+            while (low < high) {
+                Py_ssize_t middle = (low + high) / 2;
+                if (ends[middle] > in[1].count[k]) high = middle;
+                else low = middle + 1;
+            }
+            PyList_SetItem(found, k, PyLong_FromSsize_t(low));
+        }
+    }
+    free(ends);
+    close_columns(in, 2);
+    return found;
+}
+
+static PyObject *py_n_below(PyObject *self, PyObject *args) {
+    PyObject *o_values, *o_counts, *o_edges, *found = NULL;
+    Column in[3];
+    (void)self;
+    in[2].view.obj = NULL;
+    if (!PyArg_ParseTuple(args, "OOO", &o_values, &o_counts, &o_edges)) return NULL;
+    if (open_histogram(o_values, o_counts, 8, in) && open_column(o_edges, 8, &in[2])) found = PyList_New(in[2].n);
+    long long sum = 0;
+    for (Py_ssize_t k = 0, i = 0; found && k < in[2].n; k++) {
+        while (i < in[0].n && in[0].real[i] < in[2].real[k]) sum += in[1].count[i++];
+        PyList_SetItem(found, k, PyLong_FromLongLong(sum));
+    }
+    close_columns(in, 3);
+    return found;
+}
+
+static PyObject *py_n_beyond(PyObject *self, PyObject *args) {
+    PyObject *o_values, *o_counts;
+    double middle, distance;
+    Column in[2];
+    long long n = -1;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOdd", &o_values, &o_counts, &middle, &distance)) return NULL;
+    if (open_histogram(o_values, o_counts, 8, in)) {
+        n = 0;
+        for (Py_ssize_t i = 0; i < in[0].n; i++)
+            if (fabs(in[0].real[i] - middle) > distance) n += in[1].count[i];
+    }
+    close_columns(in, 2);
+    return n < 0 ? NULL : PyLong_FromLongLong(n);
+}
+
+static PyObject *py_entropy_terms(PyObject *self, PyObject *args) {
+    PyObject *o_counts, *bytes = NULL;
+    long long n;
+    Column in;
+    double *term;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OL", &o_counts, &n)) return NULL;
+    if (open_column(o_counts, 8, &in)) bytes = new_column(in.n, 8, (void **)&term);
+    for (Py_ssize_t i = 0; bytes && i < in.n; i++) {
+        double share = (double)in.count[i] / (double)n;
+        term[i] = share * log2(share);
+    }
+    close_columns(&in, 1);
+    return bytes ? finished(bytes, in.n, 8, "d") : NULL;
+}
+
+static PyObject *py_int8_terms(PyObject *self, PyObject *args) {
+    PyObject *o_values, *o_counts, *lost = NULL, *kept = NULL;
+    double step, *gone, *left;
+    Column in[2];
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOd", &o_values, &o_counts, &step)) return NULL;
+    if (open_histogram(o_values, o_counts, 8, in)) {
+        lost = new_column(in[0].n, 8, (void **)&gone);
+        kept = lost ? new_column(in[0].n, 8, (void **)&left) : NULL;
+    }
+    Py_ssize_t n = in[0].n;
+    for (Py_ssize_t i = 0; kept && i < n; i++) {
+        double x = in[0].real[i], noise = (x - rint(x / step) * step) / step, size = x / step;
+        gone[i] = (double)in[1].count[i] * noise * noise;
+        left[i] = (double)in[1].count[i] * size * size;
+    }
+    close_columns(in, 2);
+    if (!kept) {
+        Py_XDECREF(lost);
+        return NULL;
+    }
+    return Py_BuildValue("NN", finished(lost, n, 8, "d"), finished(kept, n, 8, "d"));
+}
+
+/* ---- sums of powers, exactly ---- */
+
+typedef unsigned __int128 Wide;
+
+static PyObject *big(Wide x, int is_negative) {
+    PyObject *high = PyLong_FromUnsignedLongLong((uint64_t)(x >> 64)), *low = PyLong_FromUnsignedLongLong((uint64_t)x);
+    PyObject *bits = PyLong_FromLong(64), *shifted = NULL, *found = NULL;
+    if (high && low && bits) shifted = PyNumber_Lshift(high, bits);
+    if (shifted) found = PyNumber_Or(shifted, low);
+    if (found && is_negative) {
+        PyObject *turned = PyNumber_Negative(found);
+        Py_DECREF(found);
+        found = turned;
+    }
+    Py_XDECREF(high);
+    Py_XDECREF(low);
+    Py_XDECREF(bits);
+    Py_XDECREF(shifted);
+    return found;
+}
+
+/* Adds (which sum, exponent, integer) for each sum of one run of equal exponents. */
+static int append_sums(PyObject *found, const Wide sums[N_SUMS], int exponent, int is_negative) {
+    for (int k = 0; k < N_SUMS; k++) {
+        int power = k < 4 ? k + 1 : 1;
+        PyObject *one = Py_BuildValue("iiN", k, power * exponent, big(sums[k], is_negative && (k == 0 || k == 2)));
+        if (!one || PyList_Append(found, one)) {
+            Py_XDECREF(one);
+            return -1;
+        }
+        Py_DECREF(one);
+    }
+    return 0;
+}
+
+static int n_bits(uint64_t x) { return x ? 64 - __builtin_clzll(x) : 0; }
+
+/* |x| = mantissa * 2^exponent */
+static uint64_t mantissa_of(double x, int *exponent) {
+    uint64_t bits, fraction;
+    memcpy(&bits, &x, 8);
+    int biased = bits >> 52 & 2047;
+    fraction = bits & (((uint64_t)1 << 52) - 1);
+    *exponent = biased ? biased - 1075 : -1074;
+    return biased ? fraction | (uint64_t)1 << 52 : fraction;
+}
+
+static PyObject *sums_of(const double *values, const int64_t *counts, Py_ssize_t n) {
+    uint64_t common = 0, total = 0;
+    int exponent;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        common |= mantissa_of(values[i], &exponent);
+        total += (uint64_t)counts[i];
+    }
+    int spare = common ? __builtin_ctzll(common) : 0; /* a bfloat16 needs 8 bits of the 53 */
+    if (4 * (n_bits(common) - spare) + n_bits(total) > 126) Py_RETURN_NONE;
+    PyObject *found = PyList_New(0);
+    Wide sums[N_SUMS] = {0};
+    int before = 0, was_negative = 0, any = 0;
+    for (Py_ssize_t i = 0; found && i < n; i++) {
+        if (values[i] == 0 || !counts[i]) continue;
+        uint64_t m = mantissa_of(values[i], &exponent) >> spare;
+        int is_negative = values[i] < 0;
+        if (any && (exponent != before || is_negative != was_negative)) {
+            if (append_sums(found, sums, before + spare, was_negative)) Py_CLEAR(found);
+            memset(sums, 0, sizeof sums);
+        }
+        before = exponent, was_negative = is_negative, any = 1;
+        Wide term = (Wide)m * (uint64_t)counts[i];
+        sums[4] += term;
+        for (int k = 0; k < 4; k++, term *= m) sums[k] += term;
+    }
+    if (found && any && append_sums(found, sums, before + spare, was_negative)) Py_CLEAR(found);
+    return found;
+}
+
+static PyObject *py_power_sums(PyObject *self, PyObject *args) {
+    PyObject *o_values, *o_counts, *found = NULL;
+    Column in[2];
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OO", &o_values, &o_counts)) return NULL;
+    if (open_histogram(o_values, o_counts, 8, in)) found = sums_of(in[0].real, in[1].count, in[0].n);
+    close_columns(in, 2);
+    return found;
+}
+
+PyMethodDef HISTOGRAM_METHODS[] = {
+    {"halves", py_halves, METH_VARARGS, "The values of all patterns of BF16 (true) or F16."},
+    {"occurring", py_occurring, METH_O, "The bins that sum_f32 left in work, and their counts."},
+    {"distinct_f32", py_distinct_f32, METH_O, "The values of a few F32, their counts, and the bits that finite ones use."},
+    {"of_f32_bins", py_of_f32_bins, METH_VARARGS, "The values that bins of F32 stand for, and their counts."},
+    {"gathered", py_gathered, METH_VARARGS, "Values and counts in ascending order; NaN, +inf and -inf counted apart."},
+    {"merged", py_merged, METH_VARARGS, "Two histograms as one."},
+    {"joined", py_joined, METH_VARARGS, "Two lists of bins with their counts as one."},
+    {"added", py_added, METH_VARARGS, "The sums of two columns of counts."},
+    {"total", py_total, METH_O, "The sum of counts."},
+    {"at_ranks", py_at_ranks, METH_VARARGS, "At which index of a histogram each rank lies."},
+    {"n_below", py_n_below, METH_VARARGS, "How many values are less than each of ascending edges."},
+    {"n_beyond", py_n_beyond, METH_VARARGS, "How many values are further than a distance from a middle."},
+    {"entropy_terms", py_entropy_terms, METH_VARARGS, "p log2 p of each share p of n."},
+    {"int8_terms", py_int8_terms, METH_VARARGS, "The squares lost and kept by rounding to steps, in steps."},
+    {"power_sums", py_power_sums, METH_VARARGS, "Exact sums as (which, exponent, integer); None for too many bits."},
+    {NULL, NULL, 0, NULL},
+};
