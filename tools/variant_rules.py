@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from variant_rules_multimodal import MULTIMODAL
 from variant_rules_pictures import PICTURES
 from variant_rules_speech import SPEECH
 
@@ -88,10 +89,6 @@ def _reformer(fields: Fields, random: Random) -> Fields:
 def _cohere_compass(_: Fields, __: Random) -> Fields:
     rope = {"rope_type": "default", "rope_theta": 10000.0}  # the class wants one for each kind of layer and sets none
     return {"rope_parameters": {"full_attention": rope, "sliding_attention": rope}}
-
-
-def _emu3(_: Fields, __: Random) -> Fields:
-    return {"vocabulary_map": {"<image>": 1}}  # nothing is built without it
 
 
 def _deepseek_v4(fields: Fields, random: Random) -> Fields:
@@ -210,6 +207,7 @@ def _speech_encoder_decoder(fields: Fields, random: Random) -> Fields:
 
 # Fields that must agree with others: called with what was drawn, returns what to change.
 ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
+    **MULTIMODAL,
     **PICTURES,
     **SPEECH,
     "gpt_neo": _gpt_neo,
@@ -223,7 +221,6 @@ ADAPT: dict[str, Callable[[Fields, Random], Fields]] = {
     "gemma4_unified_text": _gemma4_text,
     "gemma4_unified_assistant": _gemma4_unified_assistant,
     "blip-2": _blip_2,
-    "emu3": _emu3,
     "aria": lambda _, random: {"projector_patch_to_query_dict": random.choice([None, {"25": 3, "64": 5}])},
     "vision-encoder-decoder": _vision_encoder_decoder,
     "speech-encoder-decoder": _speech_encoder_decoder,

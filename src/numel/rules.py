@@ -58,7 +58,10 @@ RULES: tuple[Group, ...] = (
         ),
         (
             (r"norm\w*\.(?:mlp\.|W_)", "gate_mlp"),  # a small MLP computes the gain
-            (r"(?i)ada_?ln|norm\w*\.linear$|diffusion_head.*\.linear", "adaln"),  # modulated by a condition
+            (
+                r"(?i)ada_?ln|norm\w*(?:\.\d+)?\.(?:linear|conv_[yb])$|diffusion_head.*\.linear",
+                "adaln",
+            ),  # modulated by a condition
             (r"indexer|compressor", "in_indexer"),
             (ATTN + r".*[._](?:q|k|v|kv|qk|query|key)_(?:\w+_)?(?:layer_?)?norm", "qk_norm"),  # kv_a_layernorm
             (r"[._]head\.(?:layer_)?norm|predictions\.|classifier\w*\.batch_norm", "in_head"),
@@ -67,7 +70,7 @@ RULES: tuple[Group, ...] = (
             (r"embed_norm|embd_norm|emb_ln|layer_norm_emb$", "in_embedding"),
             (r"patch_embedding\.[14]$|embedding_layer_\d\.|feature_projection\.", "in_embedding"),
             (r"linear_attn", "in_linear_attention"),
-            (r"(?:mamba|mixer|ssm)[._]\w*norm", "in_ssm"),
+            (r"(?:mamba|(?<!connection_)mixer|ssm)[._]\w*norm", "in_ssm"),
             (ATTN + r"\.output\.", "in_attention_output"),  # BERT's, after the residual connection
             (r"bottleneck\.\w+\.LayerNorm|cross_attention\.layernorm$|_before_", "block"),
             (ATTN + r"\.(?:\w+\.)*\w*(?:[Nn]orm|ln)|norm_attn_norm\.", "in_attention"),
@@ -76,7 +79,10 @@ RULES: tuple[Group, ...] = (
             (r"\.(?:output|intermediate)(?:_query|\.bottleneck)?\.LayerNorm$", "in_mlp"),
             (r"(?:mlp|ff\d?|ffn|ffw\w*|feed_forward\w*)\.(?:\w+\.)*\w*norm|\.grn$", "in_mlp"),
             (r"timm_model.*bn\d?$", "model_level"),
-            (r"\{\}\.|conv_\d\.", "block"),  # input_layernorm · ln_1: somewhere in a layer
+            (
+                r"\{\}\.|conv_\d\.|\.mid(?:dle_block)?\.|attn_norms\.|res_stack\.",
+                "block",
+            ),  # input_layernorm · ln_1: somewhere in a layer
             (r"", "model_level"),  # ln_f · model.norm
         ),
     ),
@@ -183,7 +189,7 @@ RULES: tuple[Group, ...] = (
         either(
             r"sconv|lconv|_convolution\.|conv_module|(?<!embed)\.conv\.|\.(?:conv|dw|pw)\w*\.conv$|conv_(?:exp|pwl)$",
             r"audio_tower\.(?:\w+\.)?conv\w*$|subsampl\w+\.(?:conv|layers)|down_conv|(?:attn|residual)_conv$",
-            r"key_conv_attn|upsampler|upsample\.proj|subpixel|\.lab(?:\.scale)?$|timestamp_head|timestamp\.decoder\.[ud]\w+(?:\.\{\})?$|dwconv\.dwconv$|\.modulation\.|^\.fpn[12]\.\d$|layer\.\d\.attention\.\d$",
+            r"key_conv_attn|upsampler|upsample\.proj|subpixel|\.lab(?:\.scale)?$|timestamp_head|timestamp\.decoder\.[ud]\w+(?:\.\{\})?$|dwconv\.dwconv$|\.modulation\.|(?:nin|conv)_shortcut$|^\.fpn[12]\.\d$|layer\.\d\.attention\.\d$",
         ),
         (
             (r"sconv|(?<!wise)_convolution|\.layers\.\{\}\.conv\.(?:conv|in_proj|out_proj)$", "short_conv"),  # of text
@@ -223,11 +229,11 @@ RULES: tuple[Group, ...] = (
             r"(?<!relative_)position_bias\.relative|relative_position_embedding|rel_embeddings|pos_conv_embed",
             r"patch_emb|patch_conv$|downsample\.reduction$|vision_embed|_embed\.encoder\.embed\.|spec_embed",
             r"input_proj_linear|feature_projection|subsampl\w+\.linear|embedder\.(?:stem\w+\.)?convolution$|network\.\{\}\.proj$",
-            r"pre_encode\.(?:out|proj)$|embedder\.(?:comp|linear|conv\d)|prenet\.(?:layers|final_layer|speaker_embeds|encode_pos)|pos_emb_alpha",
+            r"\.ple\.(?:key|value)_proj$|ngram_embedding\.|pre_encode\.(?:out|proj)$|embedder\.(?:comp|linear|conv\d)|prenet\.(?:layers|final_layer|speaker_embeds|encode_pos)|pos_emb_alpha",
         ),
         (
-            (r"per_layer(?:_token_embd)?$", "per_layer"),  # Gemma 3n: one more table for each layer
-            (r"per_layer|inp_gate|^\.blk\.\{\}\.proj$", "per_layer_proj"),
+            (r"per_layer(?:_token_embd)?$|ngram_embedding", "per_layer"),  # Gemma 3n: one more table for each layer
+            (r"per_layer|\.ple\.|inp_gate|^\.blk\.\{\}\.proj$", "per_layer_proj"),
             (r"position|pos_emb|pos_conv|rel_emb|temporal_emb|(?:row|column)_embedder", "position"),
             (r"patch|reduction|convolution|network|vision_embed|input_proj|feature|subsampl", "patch_or_feature"),
             (r"pre_encode\.out|prenet\.[lfs]|embedder\.[cl]|embed\.(?:conv|out)", "patch_or_feature"),
@@ -352,7 +358,7 @@ LEAF = either(
 
 # Which tower: (regex on the name, tower); the first that matches, else "main".
 TOWERS: tuple[tuple[str, str], ...] = (
-    (r"vision|visual|video_tower|(?<!noisy_)image|img|(?:^|\.)vit\.|^v\.", "vision"),
+    (r"vision|visual|vqmodel|video_tower|(?<!noisy_)image|img|(?:^|\.)vit\.|^v\.", "vision"),
     (r"(?<!data2vec_)audio|(?<!uni)speech(?!t5|_decoder)|(?:acoustic|semantic)_tokenizer|^perception\.|^a\.", "audio"),
     (r"^(?:(?!(?:text_|transf_)?decoder\.|dec\.)[^.]+\.)*(?:(?:text_)?encoder|enc)\.", "encoder"),
     (r"(?:^|(?<!timestamp)\.)(?:(?:text_|transf_)?decoder|dec)\.", "decoder"),

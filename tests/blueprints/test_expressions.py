@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numel.blueprints.expressions import compile_expression, field, round_up
+from numel.blueprints.expressions import compile_expression, field, primes, round_up
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,17 @@ from numel.blueprints.expressions import compile_expression, field, round_up
 )
 def test_an_expression_has_the_value_that_python_gives_it(text, values, expected):
     assert compile_expression(text).evaluate(values) == expected
+
+
+def test_primes_are_those_that_no_smaller_number_divides():
+    divided = [n for n in range(2, 2000) if all(n % d for d in range(2, n))]
+    assert primes(0, len(divided)) == divided
+    assert primes(10**12, 2) == [1_000_000_000_039, 1_000_000_000_061]  # OEIS A033874: the next prime after 10^n
+
+
+def test_a_config_cannot_ask_for_endless_primes():
+    with pytest.raises(ValueError, match="primes"):
+        primes(100, 10**6)
 
 
 def test_an_expression_knows_the_fields_that_it_reads():

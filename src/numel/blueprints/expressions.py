@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _LONGEST_LIST = 100_000
 _MOST_FACTORS = 64
+_MOST_PRIMES, _LARGEST_PRIME = 10_000, 10**15
+_BASES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
 _LARGEST_BASE, _LARGEST_EXPONENT = 1_000, 30
 
 
@@ -85,6 +87,32 @@ def product(values: Iterable[int]) -> int:
     return prod(numbers)
 
 
+def primes(start: int, n: int) -> list[int]:
+    """The first `n` primes from `start` on: how many rows a table of hashes has. Both are bounded.
+
+    >>> primes(100, 3), primes(20_000_000, 1)
+    ([101, 103, 107], [20000003])
+    """
+    if n > _MOST_PRIMES or start > _LARGEST_PRIME:
+        raise ValueError(Sentence("{n} primes from {start} on", n=n, start=start))
+    found: list[int] = []
+    number = max(start, 2)
+    while len(found) < n:
+        if all(number % prime for prime in _BASES if prime < number) and all(
+            _may_be_prime(number, base) for base in _BASES if base < number
+        ):
+            found.append(number)
+        number += 1
+    return found
+
+
+def _may_be_prime(number: int, base: int) -> bool:
+    """Miller's test of an odd number; the first twelve primes as bases leave none undecided below 3 · 10²⁴."""
+    halvings = ((number - 1) & (1 - number)).bit_length() - 1
+    power = pow(base, (number - 1) >> halvings, number)
+    return power == 1 or any(pow(power, 2**i, number) == number - 1 for i in range(halvings))
+
+
 def _range(*bounds: int) -> range:
     numbers = range(*bounds)
     if len(numbers) > _LONGEST_LIST:
@@ -110,7 +138,7 @@ def _power(a: Any, b: Any) -> Any:
 FUNCTIONS: Mapping[str, Any] = MappingProxyType(
     {"min": min, "max": max, "len": len, "int": int, "sum": sum, "round": round, "ceil": ceil, "list": list,
      "any": any, "all": all, "isqrt": isqrt, "range": _range, "round_up": round_up, "field": field,
-     "each": each, "product": product, "near": near}
+     "each": each, "product": product, "near": near, "primes": primes}
 )  # fmt: skip
 CONSTANTS: Mapping[str, Any] = MappingProxyType({"true": True, "false": False, "null": None})
 
