@@ -53,7 +53,7 @@ RULES: tuple[Group, ...] = (
         either(
             # ln_1 · bn2 · input_layernorm · layer_norm1.3 · qk_norm.temp; but not norm_attn_norm.attn.Wqkv
             r"(?i:norm|[._]ln(?=[_\d.]|$)|[._]bn(?=[_\d.]|$))\w*(?:\.(?:\d+|\{\}))?(?:\.\w+)?$",
-            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|patch_embedding\.[14]$|tor\.act$|_rms$",  # (in a Sequential)
+            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|patch_embedding\.[14]$|tor\.act$|_rms$|downsampling_layer\.0$",  # (in a Sequential)
             r"(?i:ada_?ln)|\.grn$|rbr_identity$|diffusion_head\.(?:layers\.\{\}\.linear|final_layer\.linear_1)$",  # TextNet's identity is a norm
         ),
         (
@@ -76,7 +76,7 @@ RULES: tuple[Group, ...] = (
             (ATTN + r"\.(?:\w+\.)*\w*(?:[Nn]orm|ln)|norm_attn_norm\.", "in_attention"),
             (r"timm_model\.blocks\.\{\}\.\d+\.norm$", "in_attention"),  # MobileNetV5: only its attention has one
             (r"encoder\.block\.\{\}\.layer\.0\.|decoder\.block\.\{\}\.layer\.[01]\.", "in_attention"),  # T5
-            (r"\.(?:output|intermediate)(?:_query|\.bottleneck)?\.LayerNorm$", "in_mlp"),
+            (r"\.(?:output|intermediate)(?:_query|\.bottleneck)?\.[Ll]ayer[Nn]orm$", "in_mlp"),
             (r"(?:mlp|ff\d?|ffn|ffw\w*|feed_forward\w*)\.(?:\w+\.)*\w*norm|\.grn$", "in_mlp"),
             (r"timm_model.*bn\d?$", "model_level"),
             (
@@ -93,7 +93,7 @@ RULES: tuple[Group, ...] = (
         Component.RESIDUAL,
         either(
             r"altup|laurel|hyper_connection|[._]hc[._]|_hc\.|attn_res\.|_input\.query$",  # several streams
-            r"layer_?scale|layer_output_scale|\.ls_?\d|\.lambda_\d$|lambdas$|(?<!norm\.)gamma$",
+            r"layer_?scale|layer_output_scale|\.ls_?\d|\.lambda_\d$|lambdas$|(?<!norm\.)gamma(?:_\d)?$",
             r"stages\.\{\}\.layers\.\d+\.proj$|residual(?!_vector|_conv)|_attn_\w+_gate$|hidden_states_(?:scale|bias)$",
         ),
         (
@@ -150,10 +150,10 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.PROJECTOR,
         either(
-            r"(?:(?<!vocab_)projector|connector|aligner|merger|resampler|embed_(?:vision|audio))(?:\.|$)(?!.*\{\})",
+            r"(?:(?<!vocab_)projector|connector|aligner|merger|resampler|embed_(?:vision|audio))(?:\.|$)(?!.*\{\})|merger_list\.",
             r"image_to_text_projection(?:\.|$)|^\.mlp_AR\.|^\.(?:(?:model\.)?audio_tower\.)?proj$",
             r"eh_proj$|mtp\.fc$|mtp\.\w*proj$|^\.(?:model\.)?(?:mm|mlp1)\.|text_model\.head$",  # SigLIP: from text to the space of both
-            r"(?:^|vision_encoder)\.adapter\.mlp\.\d$",
+            r"(?:^|vision_encoder)\.adapter\.mlp\.\d$|(?:^|audio_tower)\.output_proj$",
         ),
         (
             (r"eh_proj$|mtp\.", "mtp"),  # hidden state and next token's embedding, side by side
@@ -189,7 +189,7 @@ RULES: tuple[Group, ...] = (
         either(
             r"sconv|lconv|_convolution\.|conv_module|(?<!embed)\.conv\.|\.(?:conv|dw|pw)\w*\.conv$|conv_(?:exp|pwl)$",
             r"audio_tower\.(?:\w+\.)?conv\w*$|subsampl\w+\.(?:conv|layers)|down_conv|(?:attn|residual)_conv$",
-            r"key_conv_attn|upsampler|upsample\.proj|subpixel|\.lab(?:\.scale)?$|timestamp_head|timestamp\.decoder\.[ud]\w+(?:\.\{\})?$|dwconv\.dwconv$|\.modulation\.|(?:nin|conv)_shortcut$|^\.fpn[12]\.\d$|layer\.\d\.attention\.\d$",
+            r"key_conv_attn|upsampler|upsample\.proj|subpixel|\.lab(?:\.scale)?$|timestamp_head|timestamp\.decoder\.[ud]\w+(?:\.\{\})?$|dwconv\.dwconv$|\.modulation\.|(?:nin|conv)_shortcut$|(?:^\.|fpn\.)fpn\d(?:\.\d)?$|multi_scale_fusion|layer\.\d\.attention\.\d$",
         ),
         (
             (r"sconv|(?<!wise)_convolution|\.layers\.\{\}\.conv\.(?:conv|in_proj|out_proj)$", "short_conv"),  # of text
@@ -205,16 +205,17 @@ RULES: tuple[Group, ...] = (
             r"^\.(?:head|decoder|output|embed_out|proj_out|logits_dense|fc|cls)$|^\.(?:head|cls)\.\w+$|\.score$",
             r"^\.(?:\w+\.)*output_projection$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
-            r"decode_head\.linear_|^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|dur\w*_predictor\.proj$|hidden_to_|decoder_pred$",
+            r"decode_head\.linear_|(?:start|end)_transform\.|sequence_summary\.|logits_proj$|score\.(?:dense|out_proj)$|^\.(?:column_)?output_(?:weights|bias)$",
+            r"^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|dur\w*_predictor\.proj$|hidden_to_|decoder_pred$",
             # wav2vec 2.0's: what frames are told from, which speaker it is
             r"quantizer\.weight_proj$|^\.(?:project_(?:hid|q)|(?:speaker|ctc)_proj|feature_extractor|objective|layer_weights)$|^\.tdnn\.",
         ),
         (
             (r"head\.(?:attention|probe)", "pooling"),
             (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
-            (r"pooler|hidden_to_|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_", "transform"),
+            (r"pooler|hidden_to_|summary\.|score\.dense|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_", "transform"),
             (r"weight_proj|project_|tdnn|feature_ex|layer_weights", "transform"),
-            (r"objective|decoder_pred|(?:speaker|ctc)_proj|(?:feat|prob)_out$|predictor\.proj$|dist_head", "task"),
+            (r"objective|output_(?:weights|bias)$|logits_proj|decoder_pred|(?:speaker|ctc)_proj|(?:feat|prob)_out$|predictor\.proj$|dist_head", "task"),
             (r"classifier|score|itm_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion", "task"),
             (r"^\.(?:fc|cls)(?:\.output)?$", "task"),
             (r"", "lm_head"),
@@ -238,7 +239,7 @@ RULES: tuple[Group, ...] = (
             (r"patch|reduction|convolution|network|vision_embed|input_proj|feature|subsampl", "patch_or_feature"),
             (r"pre_encode\.out|prenet\.[lfs]|embedder\.[cl]|embed\.(?:conv|out)", "patch_or_feature"),
             (r"(?:token|task)_type|segment", "token_type"),
-            (r"proj|transformation|_mapping|map_inputs|decoder_embed", "proj"),  # embeddings narrower than the model
+            (r"proj|transformation|_mapping|map_inputs|decoder_embed|embedding_dense", "proj"),  # embeddings narrower than the model
             (r"class_emb|spec_emb|_tokens?$", "special"),
             (r"", "token"),
         ),
@@ -247,7 +248,7 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.ATTENTION,
         either(
-            ATTN + r"(?!.*\.mlp\.)|self_att\.|qkv|\.indexer\.",
+            ATTN + r"(?!.*\.mlp\.)|self_att\.|qkv|\.indexer\.|relative_position_bias|\.rel_pos_(?:[xy]_)?bias$",
             r"[._][qkvo]_(?:proj|lin)|out_lin|\.to_(?:q|k|v|kv|qkv|out)$|\.\{\}\.w(?:q|k|v|o|qkv)$",
             r"(?:queries|keys_values|(?:layers\.\d+|module)\.projection)\.linear$",  # LeViT
             r"sub_layer\.(?:(?:query|key|value)_net|out_projection)$",  # NeMo
@@ -255,7 +256,7 @@ RULES: tuple[Group, ...] = (
         (
             (r"indexer|compressor", "indexer"),  # which keys a sparse attention looks at
             (r"sink|softmax_offset", "sink"),
-            (r"relative_(?:attention|position)_bias|rel_logits|rel_pos_emb|attn_rel_b", "rel_pos_bias"),  # T5's table
+            (r"relative_(?:attention|position)_bias|rel_logits|rel_pos_emb|rel_pos_(?:[xy]_)?bias|attn_rel_b", "rel_pos_bias"),  # T5's table
             (r"rel_attn_embed|attention_biases$|distance_emb|continuous_position_bias", "rel_pos_bias"),
             (r"rel_l2|rel_pos|relative_(?:pos|k)|linear_pos|(?<![a-z])r_(?:proj|kernel)|\.wr_du$", "rel_pos"),
             (r"r_[rsw]_bias|bias_[uv]$|seg_embed", "rel_pos"),  # Transformer-XL's

@@ -163,3 +163,18 @@ def test_an_error_speaks_of_the_configuration_and_not_of_python(fields):
     assert next(iter(fields)) in said
     for word in ("NoneType", "None", "modulo", "unsupported operand", "str'", "int'", "not subscriptable", "Error"):
         assert word not in said
+
+
+@pytest.mark.parametrize(
+    ("model_type", "field", "values"),
+    [
+        ("vit", "image_size", (224, [224, 224])),
+        ("vit", "patch_size", (16, [16, 16])),
+        ("llava", "vision_feature_layer", (-2, [-2])),
+        ("hunyuan_v1_moe", "moe_topk", (8, [8, 8])),
+        ("laguna", "gating", (True, "per-head")),
+    ],
+)
+def test_a_field_may_be_stated_in_either_of_the_forms_that_transformers_takes(model_type, field, values):
+    one, other = (evaluate(load(model_type), ModelConfig({field: value})).tensors for value in values)
+    assert one == other

@@ -75,3 +75,13 @@ def test_what_is_wrong_in_a_sub_configuration_is_said(fields, said):
 def test_a_sub_configuration_of_an_unknown_type_is_unsupported():
     with pytest.raises(UnsupportedError, match="no blueprint for model_type 'nothing'"):
         found(TOWER.format(" by default", ""), {"tower": {"model_type": "nothing"}})
+
+
+def test_a_field_of_a_sub_configuration_may_be_asked_for_by_its_other_name():
+    text = "config\n    tower is gpt2\nmodel\n    x  tower.hidden_size"
+    assert found(text, {"tower": SMALL}).tensors[0].shape == (8,)
+
+
+def test_the_older_name_of_a_sub_configuration_decides_as_in_transformers():
+    older = {"tower": {"n_embd": 24}, "tower_dict": SMALL}
+    assert found(TOWER.format("", ""), older).tensors[0].shape == (8,)

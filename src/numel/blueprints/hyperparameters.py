@@ -42,6 +42,11 @@ class SubConfig(Fields):
         self.blueprint = blueprint
         self.config = config
 
+    def __missing__(self, name: str) -> Any:
+        """The value of the field that `name` is another name for."""
+        targets = {rule.name: rule.target for rule in self.blueprint.rules if rule.mode == "->"}
+        return self[targets[name]]
+
 
 def resolve(
     rules: Iterable[FieldRule],
@@ -143,6 +148,9 @@ def _sub_config(
     name: str, rule: SubRule, given: dict[str, Any], config: ModelConfig, load: Callable[[str], Blueprint]
 ) -> SubConfig | None:
     fields = given.get(name)
+    older = given.get(f"{name}_dict")  # what CLIP's family once called it; transformers lets it decide
+    if isinstance(older, dict):
+        fields = older
     if fields is None and rule.may_be_null:
         return None
     if not isinstance(fields, dict | None):
@@ -179,20 +187,25 @@ def _apply(rule: FieldRule, given: dict[str, Any], values: dict[str, Any], path:
     elif (name not in given and (name not in values or name in BUILT_IN)) or (rule.mode == "?=" and value is None):
         value = compute(rule.value, values, path)
     else:
-        _check_type(name, value, rule.value, values, path)
+        value = _of_type(name, value, rule.value, values, path)
     values[name] = value
 
 
-def _check_type(name: str, value: object, default: Expression, values: dict[str, Any], path: str | None) -> None:
-    """A field must be of its default's type: transformers' own strict configs refuse 64.0 and "64" for an integer."""
+def _of_type(name: str, value: object, default: Expression, values: dict[str, Any], path: str | None) -> object:
+    """The value, which must be of its default's type: transformers' strict configs refuse 64.0 and "64" for an integer.
+
+    The side of a square may be stated twice, as in `image_size`: it is one number here.
+    """
     if value is None:
-        return
+        return value
     try:
         expected = type(default.evaluate(values))
     except Exception:  # noqa: BLE001 - the default need not make sense beside the value that replaces it
-        return
+        return value
+    if expected is int and name.endswith(("image_size", "patch_size")) and isinstance(value, list | tuple):
+        value = value[0] if len(value) == 2 and value[0] == value[1] else value
     if expected is type(value) or (expected is float and type(value) is int) or expected not in _TYPES:
-        return
+        return value
     message = Sentence("{name} must be {type}, not {value}", name=name, type=_TYPES[expected], value=shown(value))
     raise ConfigError(message, path=path, field=name)
 
