@@ -26,6 +26,7 @@ STATES = {
     "vi": {
         "exact": "chính xác", "exact in memory": "chính xác trong bộ nhớ", "differs": "có khác biệt",
         "changed since": "đã đổi từ đó", "inside others": "trong kiến trúc khác", "fallback": "dự phòng",
+        "outside transformers": "ngoài transformers",
     },
 }  # fmt: skip
 HEAD = {
@@ -43,6 +44,8 @@ This page is generated: `python tools/verify_blueprints.py --table` compares eve
   configuration, which is the default one, one with a switch flipped, or one drawn at random with everything changed.
 - **exact in memory**: the same, but the names of checkpoints could not be compared.
 - **inside others**: the configuration of a part, which transformers builds inside another model only and which was compared there.
+- **outside transformers**: a class of the publisher's own code (`trust_remote_code`), which is never run. The names are those of the
+  published checkpoints, and the totals are those of published models (`tests/blueprints/data/published.jsonl`).
 - **fallback**: there is no blueprint yet. Where transformers is installed it builds the class on the meta device, and the answer
   says so; a checkpoint's header needs neither.
 - *published totals met*: how many published models of that type come out at their published number of parameters.
@@ -57,6 +60,8 @@ lại trang. [English](architectures.md)
   một công tắc, hoặc cấu hình ngẫu nhiên thay đổi mọi thứ.
 - **chính xác trong bộ nhớ**: cũng vậy, nhưng tên trong checkpoint không so được.
 - **trong kiến trúc khác**: cấu hình của một bộ phận, mà transformers chỉ dựng bên trong mô hình khác và đã được so ở đó.
+- **ngoài transformers**: lớp nằm trong mã riêng của bên công bố (`trust_remote_code`), không bao giờ được chạy. Tên tensor là tên trong
+  checkpoint đã công bố, tổng số là tổng của các mô hình đã công bố (`tests/blueprints/data/published.jsonl`).
 - **dự phòng**: chưa có blueprint. Nếu đã cài transformers thì nó dựng lớp đó trên thiết bị meta, và câu trả lời nói rõ; phần đầu của
   checkpoint thì không cần cả hai.
 - *tổng đã công bố khớp*: bao nhiêu mô hình đã công bố thuộc loại đó cho ra đúng số tham số đã công bố.

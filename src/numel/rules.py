@@ -64,7 +64,7 @@ RULES: tuple[Group, ...] = (
             ),  # modulated by a condition
             (r"indexer|compressor", "in_indexer"),
             (ATTN + r".*[._](?:q|k|v|kv|qk|query|key)_(?:\w+_)?(?:layer_?)?norm", "qk_norm"),  # kv_a_layernorm
-            (r"[._]head\.(?:layer_)?norm|predictions\.|classifier\w*\.batch_norm", "in_head"),
+            (r"[._]head\.(?:layer_)?(?:norm|ln$)|predictions\.|classifier\w*\.batch_norm", "in_head"),
             (r"\.head\.layernorm", "in_attention"),  # the attention that pools a picture
             (r"embeddings?\.\w*[Nn]orm(?:alization)?$|layernorm_embedding|embeddings?_layer_?norm", "in_embedding"),
             (r"embed_norm|embd_norm|emb_ln|layer_norm_emb$", "in_embedding"),
@@ -203,7 +203,7 @@ RULES: tuple[Group, ...] = (
         either(
             r"lm_heads?(?:\.|$)|predictions|pred_layer|lm_loss|vocab_(?:projector|transform)|unembed",
             r"^\.(?:head|decoder|output|embed_out|proj_out|logits_dense|fc|cls)$|^\.(?:head|cls)\.\w+$|\.score$",
-            r"^\.(?:\w+\.)*output_projection$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
+            r"^\.(?:\w+\.)*output_(?:projection|layer)$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
             r"decode_head\.linear_|(?:start|end)_transform\.|sequence_summary\.|logits_proj$|score\.(?:dense|out_proj)$|^\.(?:column_)?output_(?:weights|bias)$",
             r"^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|dur\w*_predictor\.proj$|hidden_to_|decoder_pred$",
@@ -213,9 +213,15 @@ RULES: tuple[Group, ...] = (
         (
             (r"head\.(?:attention|probe)", "pooling"),
             (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
-            (r"pooler|hidden_to_|summary\.|score\.dense|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_", "transform"),
+            (
+                r"pooler|hidden_to_|summary\.|score\.dense|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_",
+                "transform",
+            ),
             (r"weight_proj|project_|tdnn|feature_ex|layer_weights", "transform"),
-            (r"objective|output_(?:weights|bias)$|logits_proj|decoder_pred|(?:speaker|ctc)_proj|(?:feat|prob)_out$|predictor\.proj$|dist_head", "task"),
+            (
+                r"objective|output_(?:weights|bias)$|logits_proj|decoder_pred|(?:speaker|ctc)_proj|(?:feat|prob)_out$|predictor\.proj$|dist_head",
+                "task",
+            ),
             (r"classifier|score|itm_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion", "task"),
             (r"^\.(?:fc|cls)(?:\.output)?$", "task"),
             (r"", "lm_head"),
@@ -239,7 +245,10 @@ RULES: tuple[Group, ...] = (
             (r"patch|reduction|convolution|network|vision_embed|input_proj|feature|subsampl", "patch_or_feature"),
             (r"pre_encode\.out|prenet\.[lfs]|embedder\.[cl]|embed\.(?:conv|out)", "patch_or_feature"),
             (r"(?:token|task)_type|segment", "token_type"),
-            (r"proj|transformation|_mapping|map_inputs|decoder_embed|embedding_dense", "proj"),  # embeddings narrower than the model
+            (
+                r"proj|transformation|_mapping|map_inputs|decoder_embed|embedding_dense",
+                "proj",
+            ),  # embeddings narrower than the model
             (r"class_emb|spec_emb|_tokens?$", "special"),
             (r"", "token"),
         ),
@@ -256,12 +265,15 @@ RULES: tuple[Group, ...] = (
         (
             (r"indexer|compressor", "indexer"),  # which keys a sparse attention looks at
             (r"sink|softmax_offset", "sink"),
-            (r"relative_(?:attention|position)_bias|rel_logits|rel_pos_emb|rel_pos_(?:[xy]_)?bias|attn_rel_b", "rel_pos_bias"),  # T5's table
+            (
+                r"relative_(?:attention|position)_bias|rel_logits|rel_pos_emb|rel_pos_(?:[xy]_)?bias|attn_rel_b",
+                "rel_pos_bias",
+            ),  # T5's table
             (r"rel_attn_embed|attention_biases$|distance_emb|continuous_position_bias", "rel_pos_bias"),
             (r"rel_l2|rel_pos|relative_(?:pos|k)|linear_pos|(?<![a-z])r_(?:proj|kernel)|\.wr_du$", "rel_pos"),
             (r"r_[rsw]_bias|bias_[uv]$|seg_embed", "rel_pos"),  # Transformer-XL's
             (r"\.conv$|conv_qk|timm_model.*\.proj$|(?:spatial|sequence)_reduction$|\.sr$", "conv"),
-            (r"(?:qkv(?:_proj)?|query_key(?:_value)?|c_attn|in_proj(?:_weight|_bias)?)$", "qkv"),
+            (r"(?:qkv(?:_proj)?|query_key(?:_value)?|c_attn|W_pack|in_proj(?:_weight|_bias)?)$", "qkv"),
             (r"keys_values\.linear$|qkv_proj\.convolution$", "qkv"),
             (r"q_gate_proj|q_[ab](?:_proj)?$|attn_k_b$|\.wkv$|\bkv_(?:[ab]_)?proj|attn_kv_[ab]", "latent"),  # MLA
             (r"gate_(?:proj|bias)|linear_gate|g_proj|exclusive|attn_gate|gate_attn$", "gate"),
@@ -286,13 +298,14 @@ RULES: tuple[Group, ...] = (
         ),
         (
             (r"act_fn", "activation"),
-            (r"mlp_of_three\.fc1$", "gate"),
+            (r"mlp_of_three\.fc1$|mlp_of_qwen\.w2$|c_fc_0$", "gate"),
+            (r"mlp_of_qwen\.w1$", "up"),
             (r"mlp_of_three\.fc3$", "up"),
-            (r"gate_up|up_gate_proj|\.Wi$|dots_encoder\..*\.fc1$", "gate_up"),
+            (r"gate_up|up_gate_proj|\.Wi$|dots_encoder\..*\.fc1$|ffn\.proj_1$", "gate_up"),
             (r"output_dense", "down"),
             (r"proj_up_gate|fc12", "gate"),
             (r"up_proj|proj_up|c_fc|h_to_4h|intermediate|feed_forward\.dense|\.wi$|wi_1|w3$|ffn_up|" + FIRST, "up"),
-            (r"down_proj|proj_down|c_proj|4h_to_h|\.[wW]o$|w2$|w_out|output|ffn_down|" + SECOND, "down"),
+            (r"down_proj|proj_down|c_proj|4h_to_h|\.[wW]o$|w2$|w_out|output|ffn_down|ffn\.proj_2$|" + SECOND, "down"),
             (r"gate|wi_0|w1$", "gate"),
             (r"albert\w*\.[\d{}]+\.ffn$", "up"),
             (r"", "other"),
@@ -332,6 +345,8 @@ CLUES: tuple[Clue, ...] = (
     Clue("mixer", "Wqkv", reads_as="self_attn"),
     # dots.note counts the matrices of a gated MLP as Llama's authors do: gate, down and up
     Clue("mlp", "fc3", reads_as="mlp_of_three"),
+    # the first Qwen's `w2` is the gate of what `w1` lets through, and `c_proj` the way down
+    Clue("mlp", "c_proj", reads_as="mlp_of_qwen"),
 )
 
 # CTRL calls its token embedding `w`, which may be anything elsewhere: it is one beside CTRL's attention.

@@ -73,3 +73,9 @@ def test_a_convolution_beside_attention_is_no_clue(placed):
     rows = placed(["encoder.layers.0.post_attention.conv1d.weight", "encoder.layers.0.post_attention.layernorm.weight"])
     assert [row.component.value for row in rows.values()] == ["attention", "norm"]
     assert rows["encoder.layers.0.post_attention.layernorm.weight"].part == "in_attention"
+
+
+def test_the_first_qwens_second_matrix_is_the_gate_of_its_first(placed):
+    """QWenMLP.forward: w1(x) * silu(w2(x)), then c_proj."""
+    rows = placed([f"transformer.h.0.mlp.{x}.weight" for x in ("w1", "w2", "c_proj")])
+    assert [row.part for row in rows.values()] == ["up", "gate", "down"]

@@ -95,4 +95,8 @@ def _assumptions() -> tuple[Text, ...]:
             "inside others: a part that transformers builds inside another model only; fallback: no blueprint, so "
             "transformers builds it where it is installed"
         ),
+        Text(
+            "outside transformers: a class of the publisher's own code, which numel never runs; its names are those of the "
+            "published checkpoints, its totals those of the published models"
+        ),
     )

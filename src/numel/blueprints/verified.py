@@ -37,9 +37,11 @@ class Verification(NamedTuple):
 
     @property
     def state(self) -> str:
-        """exact · exact in memory · differs · inside others · changed since · fallback (there is no blueprint)."""
+        """exact · exact in memory · differs · inside others · outside transformers · changed since · fallback."""
         if not has_blueprint(self.model_type):
             return "fallback"
+        if self.digest and not self.transformers:
+            return "outside transformers" if self.digest == digest(self.model_type) else "changed since"
         if not self.digest or not self.configurations:
             return "inside others"
         if self.digest != digest(self.model_type):
