@@ -48,3 +48,19 @@ def test_token_embeddings_are_what_mteb_publishes(folder):
     """embeddings-benchmark/mteb: all-MiniLM-L6-v2 has n_embedding_parameters 11,720,448."""
     parts = {(r["component"], r["part"]): r["numel"] for r in numel.inspect(folder).by("part")}
     assert parts["embedding", "token"] == 11_720_448
+
+
+def test_the_study_tells_what_counts_cannot(folder):
+    """By numpy: γ of layer 5 has three entries below a millionth of its median; the largest weight of layer 0's down projection."""
+    np = pytest.importorskip("numpy")
+    weights = pytest.importorskip("safetensors.numpy").load_file(folder / "model.safetensors")
+    report = numel.inspect(folder).report("study")
+    dead = {(v["name"], v["which"]): v["n_dead"] for v in report.data["models"][0]["values"]}
+    gamma = np.abs(weights["encoder.layer.5.output.LayerNorm.weight"])
+    assert dead["encoder.layer.5.output.LayerNorm", "gamma"] == (gamma < 1e-6 * np.median(gamma)).sum() == 3
+    assert sum(n for (_, which), n in dead.items() if which == "gamma") == 3
+    down = weights["encoder.layer.0.output.dense.weight"].astype(np.float64)
+    farthest = report.data["distributions"][0]["farthest"]["mlp"]
+    assert farthest["tensor"] == "encoder.layer.0.output.dense.weight"
+    assert farthest["sigmas"] == pytest.approx(np.abs(down - down.mean()).max() / down.std(), rel=1e-9)
+    assert round(farthest["sigmas"]) == 175

@@ -47,8 +47,9 @@ def header(tmp_path):
     return str(path)
 
 
-def test_a_preset_loads_nothing_heavy():
-    assert not HEAVY & loaded_by("gpt2")
+@pytest.mark.parametrize("words", [["gpt2"], ["norms", "gpt2", "--json"], ["study", "gpt2", "--json"]])
+def test_a_preset_loads_nothing_heavy(words):
+    assert not HEAVY & loaded_by(*words)
 
 
 def test_a_local_header_loads_nothing_heavy(header):

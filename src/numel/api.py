@@ -277,7 +277,7 @@ def ask(
         )
     analysis = find(ANALYSES, command, kind="command")
     runs = hasattr(analysis, "runs_models") and analysis.runs_models(options)
-    if runs or hasattr(analysis, "TAKES_VALUES"):
+    if runs or hasattr(analysis, "TAKES_VALUES") or hasattr(analysis, "reads_values"):
         from .core.report import Unit
         from .progress import Progress
 
@@ -294,7 +294,7 @@ def report(tables: Sequence[ParameterTable], command: str, *, live: Sequence[obj
     analysis = find(ANALYSES, command, kind="command")
     if command == "study" and "beyond" not in options:
         options["beyond"] = _beyond(analysis.REFERENCE_MODELS)
-    if hasattr(analysis, "TAKES_VALUES"):
+    if hasattr(analysis, "TAKES_VALUES") or hasattr(analysis, "reads_values"):
         options |= _opened(tables, analysis, options, live or (None,) * len(tables))
     if hasattr(analysis, "runs_models") and analysis.runs_models(options):
         from .running import openers
@@ -307,13 +307,25 @@ def report(tables: Sequence[ParameterTable], command: str, *, live: Sequence[obj
 def _opened(
     tables: Sequence[ParameterTable], analysis: Any, options: Mapping[str, Any], live: Sequence[object]
 ) -> dict[str, Any]:
-    """What gives the analysis values: files of weights, live models, or histograms where they do and are there."""
+    """What gives the analysis values: files of weights, live models, or histograms where they do and are there.
+
+    An analysis that `reads_values` takes them of the models that hold some, and goes without for the others.
+    """
     answers = hasattr(analysis, "TAKES_HISTOGRAMS") and not any(options.get(name) for name in analysis.NEEDS_WEIGHTS)
-    stored = tuple(open_histograms(table.source) if answers else None for table in tables)
-    opened = tuple(
-        open_live(held) if held is not None else open_values(table.name, table.source) if histograms is None else None
-        for table, histograms, held in zip(tables, stored, live, strict=True)
+    wanted = [
+        not hasattr(analysis, "reads_values")
+        or ((held is not None or table.source.holds_values) and analysis.reads_values(options, table.source))
+        for table, held in zip(tables, live, strict=True)
+    ]
+    stored = tuple(
+        open_histograms(table.source) if answers and asked else None
+        for table, asked in zip(tables, wanted, strict=True)
     )
+    opened = tuple(
+        None if histograms is not None or not asked
+        else open_live(held) if held is not None else open_values(table.name, table.source)
+        for table, histograms, held, asked in zip(tables, stored, live, wanted, strict=True)
+    )  # fmt: skip
     return {"opened": opened, "stored": stored} if answers else {"opened": opened}
 
 

@@ -87,7 +87,10 @@ def _view_of(output: str | None) -> str:
 def _save_figure(report: Report, path: str, lang: str) -> None:
     if not charts(report):
         message = Sentence("numel {command} has no figure with these options", command=report.command)
-        raise UsageError(message, hint=Sentence("numel MODEL, values, diff, cost, scaling and study draw one"))
+        raise UsageError(
+            message,
+            hint=Sentence("numel MODEL, values, norms of a model with weights, diff, cost, scaling and study draw one"),
+        )
     from .views.figure import save
 
     save(report, path, lang)

@@ -103,7 +103,7 @@ def open_values(name: str, source: Source) -> Callable[[str], ValueFile]:
     if source.format == "numel":
         message = Sentence("{model}: histograms alone, and the question needs the weights", model=visible(name, 100))
         raise MissingValuesError(message, hint=Sentence("give the safetensors file or the folder that holds them"))
-    if source.format not in ("safetensors", "gguf") or source.kind not in ("file", "folder"):
+    if not source.holds_values:
         message = Sentence(
             "{model}: the question needs the weights, and only their shapes are known", model=visible(name, 100)
         )

@@ -59,7 +59,7 @@ class Progress:
 
 def _size(nbytes: int) -> str:
     """In one unit only: a line is short."""
-    return format_value(nbytes, Unit.NBYTES).partition(" (")[0]
+    return format_value(nbytes, Unit.SHORT_NBYTES)
 
 
 def _time(seconds: float) -> str:

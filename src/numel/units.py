@@ -35,6 +35,8 @@ def format_value(raw: Any, unit: Unit, lang: str = "en") -> str:
     ('124.4M', '1,56 tỷ')
     >>> format_value(0.2278, Unit.SHARE), format_value(0.000309, Unit.SHARE, "vi")
     ('22.8%', '0,0309 %')
+    >>> format_value(497759232, Unit.SHORT_NBYTES), format_value(497759232, Unit.SHORT_NBYTES, "vi")
+    ('497.8 MB', '497,8 MB')
     >>> format_value(497759232, Unit.NBYTES), format_value(1.999, Unit.RATIO), format_value(None, Unit.COUNT)
     ('497.8 MB (474.7 MiB)', '1.9990', 'unknown')
     >>> format_value(1582.392, Unit.REAL), format_value(-0.0446553, Unit.REAL, "vi"), format_value(-6e-33, Unit.REAL)
@@ -160,6 +162,11 @@ def _nbytes(raw: Any, lang: str) -> str:
     return _local(decimal if abs(raw) < 1000 else f"{decimal} ({binary})", lang)
 
 
+def _short_nbytes(raw: Any, lang: str) -> str:
+    """In the units of the makers, powers of 1000."""
+    return _local(_scaled(raw, 1000, _SI), lang)
+
+
 def _scaled(raw: Any, base: int, names: tuple[str, ...]) -> str:
     value, limit = float(raw), base - 0.05  # what would be written as 1000.0 takes the next unit
     for name in names[:-1]:
@@ -191,6 +198,7 @@ _NUMBERS: dict[Unit, Callable[[Any, str], str]] = {
     Unit.COUNT: _count,
     Unit.SHORT_COUNT: _short_count,
     Unit.NBYTES: _nbytes,
+    Unit.SHORT_NBYTES: _short_nbytes,
     Unit.SHARE: _share,
     Unit.SMALL_SHARE: _small_share,
     Unit.RATIO: _ratio,

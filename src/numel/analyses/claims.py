@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def audit(models: Sequence[ParameterTable], beyond: Sequence[Any]) -> tuple[Claim, ...]:
     """Every claim of the study, in the order of its sections; empty when the four models are not among `models`.
 
-    `beyond`: what the study's substring rule does on other models (study.Misplaced).
+    `beyond`: what the study's substring rule does on other models (study_audit.Misplaced).
     """
     sizes = the_four_sizes(models)
     if not sizes:

@@ -11,6 +11,7 @@ from . import doctor_report
 from .choosing import matching
 from .doctor_checks import Facts, Setting, alone, facts_of, padding_of
 from .doctor_compared import between, starts_of
+from .gammas import is_about_one
 from .values_reading import Told
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _examined(told: Told, options: Options, done: tuple[int, int]) -> Examinatio
     table, (n_before, n_bytes) = told.table, done
     hears = options.progress
     progress = None if hears is None else lambda n_done: hears(n_before + n_done, n_bytes)
-    about_one, padding = doctor_report.is_about_one(table), padding_of(table)
+    about_one, padding = is_about_one(table), padding_of(table)
     setting = Setting(told.open, starts_of(table), about_one, padding, told.is_turned)
     findings: list[Finding] = []
     facts: list[Facts] = []

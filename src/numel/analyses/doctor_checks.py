@@ -13,6 +13,7 @@ from ..statistics.decode import decoded
 from ..statistics.initial import Likeness, Start, likeness
 from ..statistics.int8 import sqnr_by_line
 from ..statistics.summary import Statistics
+from .gammas import DEAD_GAMMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ..core.tensors import TensorInfo
     from ..statistics import Histogram
 
-DEAD_GAMMA = 1e-6  # of the median |γ|: what is below has no effect in any 16-bit type
 LEAST_SQNR = 20.0  # dB: a hundredth of the energy of the weights becomes noise
 _GOOD_SQNR = 30.0  # dB
 _LEAST_DISTINCT = 8  # values: tensors with fewer may be alike by chance

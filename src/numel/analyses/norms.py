@@ -1,24 +1,40 @@
-"""Normalisation alone: how many γ and β there are, where they stand, and what share of the model they are."""
+"""Normalisation alone: how many γ and β there are, where they stand, what share of the model they are, and their values."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.counts import count
 from ..core.groups import template_of
 from ..core.parameters import Component
-from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
+from ..core.report import Block, Chart, Column, Note, Report, Table, Text, Unit, Value
+from ..errors import MissingValuesError
 from . import describe
+from .gammas import is_about_one
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..core.parameters import ParameterTable
+    from ..core.tensors import Source
+    from .norms_values import Spread
+
+
+NEEDS_WEIGHTS = ()  # histograms answer everything
+TAKES_HISTOGRAMS = True
 
 
 class Options(NamedTuple):
-    """Nothing to choose."""
+    """`values`: whether the γ and β of models that hold weights are read.
+
+    `opened` and `stored` come from the api: for each model what opens its shards, what gives its histograms, or None.
+    """
+
+    values: bool = True
+    opened: tuple[Any, ...] = ()
+    stored: tuple[Any, ...] = ()
+    progress: Callable[[int, int], None] | None = None
 
 
 class NormSite(NamedTuple):
@@ -32,13 +48,17 @@ class NormSite(NamedTuple):
 
 
 class ModelNorms(NamedTuple):
-    """The norms of one model beside all its weights and biases. `n_weights` includes γ, `n_biases` β."""
+    """The norms of one model beside all its weights and biases. `n_weights` includes γ, `n_biases` β.
+
+    `spreads`: the values of each γ and β; None where they are not read.
+    """
 
     table: ParameterTable
     sites: tuple[NormSite, ...]
     total: int
     n_weights: int
     n_biases: int
+    spreads: tuple[Spread, ...] | None = None
 
     @property
     def n_gamma(self) -> int:
@@ -67,13 +87,32 @@ class ModelNorms(NamedTuple):
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """The command's own options: none."""
+    """The command's own options."""
+    parser.add_argument("--no-values", dest="values", action="store_false", help="shapes alone: leave γ and β unread")
+
+
+def reads_values(options: Mapping[str, Any], source: Source) -> bool:
+    """Whether the values of a source that holds some are read: the norms' are few, wherever they lie."""
+    del source
+    return bool(options.get("values", True))
 
 
 def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelNorms, ...]:
-    """The norms of each model."""
-    del options
-    return tuple(_norms(table) for table in models)
+    """The norms of each model, and their values where they are at hand."""
+    nothing = (None,) * len(models)
+    ways = zip(models, options.opened or nothing, options.stored or nothing, strict=True)
+    return tuple(_norms(table)._replace(spreads=_spreads(table, opened, stored)) for table, opened, stored in ways)
+
+
+def _spreads(table: ParameterTable, opened: Any, stored: Any) -> tuple[Spread, ...] | None:
+    if opened is None and stored is None:
+        return None
+    from .norms_values import read  # what counts values, for models that hold some
+
+    try:
+        return read(table, opened, stored)
+    except MissingValuesError:  # a module on the meta device
+        return None
 
 
 def _norms(table: ParameterTable) -> ModelNorms:
@@ -105,19 +144,76 @@ def _merge(tensors: list[NormSite]) -> NormSite:
 
 def report(result: tuple[ModelNorms, ...]) -> Report:
     """A row per model, then a row per norm of each model, then what the numbers say."""
-    blocks: tuple[Block, ...] = (
-        _models(result),
-        *(_sites(norms) for norms in result),
-        *(_verdict(norms) for norms in result),
-    )
+    blocks = (*counted(result), *_values(result), *without_values(result))
     data = {"models": [_data(norms) for norms in result]}
     tables = [norms.table for norms in result]
     return Report(
-        "norms", Text("Normalisation layers"), blocks, data, describe.assumptions(tables), describe.warnings(tables)
+        "norms",
+        Text("Normalisation layers"),
+        blocks,
+        data,
+        (*describe.assumptions(tables), *assumptions(result)),
+        describe.warnings(tables),
+        _records(result),
     )
 
 
-def _models(result: tuple[ModelNorms, ...]) -> Table:
+def counted(result: Sequence[ModelNorms]) -> tuple[Block, ...]:
+    """What shapes alone say."""
+    return (_models(result), *(_sites(norms) for norms in result), *(_verdict(norms) for norms in result))
+
+
+def _values(result: Sequence[ModelNorms]) -> tuple[Block, ...]:
+    """What the values say, model by model."""
+    known = [norms for norms in result if norms.spreads]
+    if not known:
+        return ()
+    from .norms_values import blocks
+
+    found = [blocks(norms.table, norms.spreads or ()) for norms in known]
+    return tuple(
+        block._replace(key=f"{block.key}-{k + 1}") if k and isinstance(block, Chart) else block
+        for k, of in enumerate(found)
+        for block in of
+    )
+
+
+def without_values(result: Sequence[ModelNorms]) -> tuple[Note, ...]:
+    """Which models say nothing of the values of γ and β, and how they would."""
+    names = ", ".join(
+        norms.table.name for norms in result if norms.spreads is None and not norms.table.source.holds_values
+    )
+    said = Text(
+        "the values of γ and β are not read of {models}: a name or a configuration holds none; a folder, a file of weights "
+        "or of histograms, or a live module in its place shows them",
+        {"models": Value(names, Unit.NAME)},
+    )
+    return (Note(said),) if names else ()
+
+
+def assumptions(result: Sequence[ModelNorms]) -> tuple[Text, ...]:
+    """What the columns of values mean, and how γ were read that are stored as γ − 1."""
+    if not any(norms.spreads for norms in result):
+        return ()
+    names = ", ".join(norms.table.name for norms in result if norms.spreads and is_about_one(norms.table))
+    said = Text("{models}: its norms store γ − 1; γ itself is shown", {"models": Value(names, Unit.NAME)})
+    columns = Text(
+        "γ and β: std of the population; dead, near 0: at most a millionth of the median size of the norm; from 1, from 0: "
+        "the root mean square of the distance from where they begin"
+    )
+    return (columns, said) if names else (columns,)
+
+
+def _records(result: Sequence[ModelNorms]) -> Table | None:
+    """The rows of CSV: of the values where there are any."""
+    if not any(norms.spreads for norms in result):
+        return None
+    from .norms_values import records
+
+    return records([(norms.table.name, norms.spreads or ()) for norms in result])
+
+
+def _models(result: Sequence[ModelNorms]) -> Table:
     columns = (
         Column("model", Text("model"), Unit.NAME),
         Column("n_norms", Text("norms"), Unit.COUNT),
@@ -179,4 +275,5 @@ def _data(norms: ModelNorms) -> dict[str, object]:
             "n_biases": norms.n_biases,
         },
         "sites": [site._asdict() for site in norms.sites],
+        "values": None if norms.spreads is None else [spread._asdict() for spread in norms.spreads],
     }

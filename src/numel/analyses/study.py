@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import BooleanOptionalAction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.counts import Counts, count
@@ -22,15 +23,21 @@ from ..core.report import (
     Unit,
     Value,
 )  # fmt: skip
-from . import breakdown, claims, describe, norms, scaling
+from ..errors import MissingValuesError
+from . import breakdown, claims, describe, norms, scaling, study_audit, study_cost, study_limits
 from .derivation import Derived, derive
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ..core.parameters import ParameterTable
+    from ..core.tensors import Source
     from .four_sizes import Claim
+    from .values import ModelValues
+
+NEEDS_WEIGHTS = ()  # histograms answer everything
+TAKES_HISTOGRAMS = True
 
 # Models on which the study's rule is tried beyond GPT-2: one of each habit of naming.
 REFERENCE_MODELS = (
@@ -45,25 +52,16 @@ REFERENCE_MODELS = (
 class Options(NamedTuple):
     """`beyond`: other models, each with where the study's rule differs from numel's (classify.disagreements).
 
-    `command_line`: what was typed, so that the document can say how to repeat it.
+    `command_line`: what was typed, so that the document can say how to repeat it. `values`: whether weights are read, None
+    as far as they lie on this machine. `opened`, `stored` and `progress` come from the api, as for the values.
     """
 
     beyond: tuple[tuple[ParameterTable, Sequence[Any]], ...] = ()
     command_line: str = ""
-
-
-class Misplaced(NamedTuple):
-    """What the study's rule gets wrong on a model.
-
-    `numel`: attention, MLP, expert and norm parameters that it puts elsewhere or nowhere; `share`: of all of those;
-    `norm_found`: the share of the norms that it finds; `examples`: the largest and the most telling names.
-    """
-
-    model: str
-    numel: int
-    share: float
-    norm_found: float
-    examples: tuple[str, ...]
+    values: bool | None = None
+    opened: tuple[Any, ...] = ()
+    stored: tuple[Any, ...] = ()
+    progress: Callable[[int, int], None] | None = None
 
 
 class Study(NamedTuple):
@@ -76,53 +74,75 @@ class Study(NamedTuple):
     norms: tuple[norms.ModelNorms, ...]
     derived: tuple[Derived, ...]
     claims: tuple[Claim, ...]
-    beyond: tuple[Misplaced, ...]
+    beyond: tuple[study_audit.Misplaced, ...]
+    costs: study_cost.Costed
+    values: tuple[ModelValues, ...]
     command_line: str
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """The command's own options: none beyond where to write."""
+    """The command's own options."""
+    parser.add_argument(
+        "--values",
+        action=BooleanOptionalAction,
+        help="read the weights for the chapter on their values; else those that lie on this machine are read",
+    )
+
+
+def reads_values(options: Mapping[str, Any], source: Source) -> bool:
+    """Whether the values of a source that holds some are read: of what lies far away only if it is wished."""
+    wished = options.get("values")
+    return "://" not in source.location if wished is None else bool(wished)
 
 
 def analyze(models: Sequence[ParameterTable], options: Options) -> Study:
     """Breakdown, trend, norms and audit of `models` together."""
     tables = tuple(models)
-    beyond = tuple(misplaced(table, found) for table, found in options.beyond)
+    beyond = tuple(study_audit.misplaced(table, found) for table, found in options.beyond)
     trend = scaling.analyze(tables, scaling.Options()) if len(tables) > 1 else None
     return Study(
         tables,
         tuple(count(table) for table in tables),
         breakdown.analyze(tables, breakdown.Options()),
         trend,
-        norms.analyze(tables, norms.Options()),
+        norms.analyze(tables, norms.Options(opened=options.opened, stored=options.stored)),
         derive(tables[0]) if tables else (),
         claims.audit(tables, beyond),
         beyond,
+        study_cost.costed(tables),
+        _read(tables, options),
         options.command_line,
     )
 
 
-# The components of the study's three kinds: experts do an MLP's work, linear attention an attention's.
-_KINDS = (Component.ATTENTION, Component.LINEAR_ATTENTION, Component.MLP, Component.MOE, Component.NORM)
+def _read(tables: Sequence[ParameterTable], options: Options) -> tuple[ModelValues, ...]:
+    """The values of the models that hold some."""
+    nothing = (None,) * len(tables)
+    ways = zip(tables, options.opened or nothing, options.stored or nothing, strict=True)
+    given = [(table, opened, stored) for table, opened, stored in ways if (opened or stored) and table.rows]
+    if not given:
+        return ()
+    from .study_values import read  # what counts values, for models that hold some
 
-
-def misplaced(table: ParameterTable, found: Sequence[Any]) -> Misplaced:
-    """What the study's rule makes of a model's attention, MLP and norm, from its disagreements with numel."""
-    total = sum(row.numel for row in table.rows if row.component in _KINDS)
-    norm = sum(row.numel for row in table.rows if row.component is Component.NORM)
-    wrong = [d for d in found if d.kind != "no_rule"]
-    wrong_norm = sum(d.numel for d in wrong if d.component is Component.NORM)
-    largest = [d.template for d in wrong][:2]
-    telling = [d.template for d in wrong if d.component is Component.NORM and d.template not in largest][:2]
-    numel = sum(d.numel for d in wrong)
-    return Misplaced(table.name, numel, numel / (total or 1), 1 - wrong_norm / (norm or 1), (*largest, *telling))
+    found: list[ModelValues] = []
+    for each in given:
+        try:
+            found += read([each], options.progress)
+        except MissingValuesError:  # a module on the meta device
+            continue
+    return tuple(found)
 
 
 def report(result: Study) -> Report:
     """The document."""
     sections = (
         _question(result), _sizes(result), _shares(result), _reasons(result), _trend(result), _norms(result),
-        *_audit(result), *_beyond(result), _limits(), _repeat(result),
+        _values(result), study_cost.section(result.costs), *study_audit.audit(result.claims),
+        *study_audit.beyond(result.beyond),
+        study_limits.section(
+            [model.table.name for model in result.values], [each.estimate.table.name for each in result.costs.costs]
+        ),
+        _repeat(result),
     )  # fmt: skip
     title = Text("Where the parameters of {models} live", {"models": _models(result)})
     return Report(
@@ -130,7 +150,11 @@ def report(result: Study) -> Report:
         title,
         tuple(section for section in sections if section.blocks),
         _data(result),
-        describe.assumptions(result.tables),
+        (
+            *describe.assumptions(result.tables),
+            *norms.assumptions(result.norms),
+            *study_cost.conventions(result.costs),
+        ),
         describe.warnings(result.tables),
     )
 
@@ -190,11 +214,11 @@ def _shares(result: Study) -> Section:
         block for block in breakdown.report(result.breakdown).blocks if isinstance(block, Table)
     )  # the summary lines of single models stand in the chapter before
     stacked = breakdown.share_chart(result.breakdown)
+    beside = [_paragraph("The whole bar is the model; norm is thinner than a line and stands as text.")]
+    beside = beside if len(result.tables) > 1 else []  # of one model the table has the bars
     return Section(
         Text("Where the parameters live"),
-        (*blocks, stacked, _paragraph(
-            "The whole bar is the model; norm is thinner than a line and stands as text."
-        ), study_chart(result.breakdown), _paragraph(
+        (*blocks, stacked, *beside, study_chart(result.breakdown), _paragraph(
             "The original's own figure: attention and MLP in percent. The rest of each model has no bar in it."
         )),
     )  # fmt: skip
@@ -258,7 +282,7 @@ def _trend(result: Study) -> Section:
 
 
 def _norms(result: Study) -> Section:
-    table, *rest = norms.report(result.norms).blocks
+    table, *rest = norms.counted(result.norms)
     verdicts = tuple(block for block in rest if isinstance(block, Note))
     if all(n.n_beta for n in result.norms):
         lead = _paragraph(
@@ -272,66 +296,41 @@ def _norms(result: Study) -> Section:
     return Section(Text("Layer normalisation"), (lead, table, *verdicts))
 
 
-def _audit(result: Study) -> tuple[Section, ...]:
-    if not result.claims:
-        return ()
-    columns = (
-        Column("section", Text("section"), Unit.NAME),
-        Column("claimed", Text("the original says"), Unit.NAME),
-        Column("verdict", Text("verdict"), Unit.WORD),
-        Column("true", Text("what is true"), Unit.NAME),
-    )
-    rows = tuple((c.section, c.claimed, c.verdict, c.true) for c in result.claims)
-    lead = _paragraph("Each claim of the original study, with the section where it stands, beside the count.")
-    return (Section(Text("Audit of the original study"), (lead, Table(Text(""), columns, rows, key="claims"))),)
+def _values(result: Study) -> Section:
+    """The weights themselves, of the models that hold some; of the others one sentence."""
+    title = Text("How the values are distributed")
+    known = {id(model.table): model for model in result.values}
+    blocks: list[Block] = []
+    if known:
+        from . import study_values
+
+        blocks.append(study_values.opening())
+        of_norms = [(known[id(each.table)], each) for each in result.norms if id(each.table) in known]
+        blocks += [b for k, (model, each) in enumerate(of_norms) for b in study_values.blocks(model, each, number=k)]
+    return Section(title, (*blocks, *_without_values(result, known)))
 
 
-def _beyond(result: Study) -> tuple[Section, ...]:
-    if not result.beyond:
-        return ()
-    columns = (
-        Column("model", Text("model"), Unit.NAME),
-        Column("numel", Text("misplaced or left out"), Unit.COUNT),
-        Column("share", Text("share"), Unit.SHARE),
-        Column("norm_found", Text("norms found"), Unit.SHARE),
-        Column("examples", Text("for example"), Unit.NAME),
-    )
-    rows = tuple((m.model, m.numel, m.share, m.norm_found, "  ".join(m.examples)) for m in result.beyond)
-    lead = _paragraph(
-        'The original sorts by substrings: "attn" or "attention", "mlp" or "fc", "ln". On GPT-2 that is right. Other '
-        "architectures name their tensors differently; the share is of their attention, MLP, expert and norm parameters."
-    )
-    return (
-        Section(Text("The rule of the original, beyond GPT-2"), (lead, Table(Text(""), columns, rows, key="beyond"))),
-    )
-
-
-def _limits() -> Section:
-    """The original's own three limits, and what numel has for each today."""
-    return Section(
-        Text("Limits of the original, and what numel shows"),
-        (
-            Note(
-                Text(
-                    "It counts only and says nothing of the values. This document reads only shapes; numel values reads the "
-                    "weights themselves: how each component is distributed, its outliers, its dead γ."
-                )
-            ),
-            Note(
-                Text(
-                    "It draws no line to performance, and a share of the parameters is not a share of the work: the token "
-                    "embedding is only looked up, while the tied output matrix multiplies every token. numel cost gives the "
-                    "FLOPs, bytes and time of each component."
-                )
-            ),
-            Note(
-                Text(
-                    "It stops at GPT-2. numel counts every architecture for which it has a blueprint (numel architectures "
-                    "lists them), and every safetensors or GGUF file; numel scaling shows the trend of any family."
-                )
-            ),
-        ),
-    )
+def _without_values(result: Study, known: Mapping[int, object]) -> Iterator[Note]:
+    """Which models hold no values or were not asked for them, and how they would stand here."""
+    others = [table for table in result.tables if id(table) not in known]
+    held = [table.name for table in others if table.source.holds_values]
+    bare = [table.name for table in others if not table.source.holds_values]
+    if held:
+        yield Note(
+            Text(
+                "The weights of {models} were not read; --values reads them.",
+                {"models": Value(", ".join(held), Unit.NAME)},
+            )
+        )
+    if bare:
+        yield Note(
+            Text(
+                "Of {models} only names and shapes are known: a name or a configuration holds no values. A folder, a "
+                "safetensors or GGUF file, histograms (model.numel) or a live module in its place, as in numel study ./model/, "
+                "fills this chapter.",
+                {"models": Value(", ".join(bare), Unit.NAME)},
+            )
+        )
 
 
 def _repeat(result: Study) -> Section:
@@ -344,7 +343,8 @@ def _repeat(result: Study) -> Section:
 def _data(result: Study) -> dict[str, Any]:
     shown = breakdown.report(result.breakdown).data["models"]
     layer_norms = norms.report(result.norms).data["models"]
-    models = [{**m, "norms": n["norms"], "sites": n["sites"]} for m, n in zip(shown, layer_norms, strict=True)]
+    keys = ("norms", "sites", "values")
+    models = [{**m, **{key: n[key] for key in keys}} for m, n in zip(shown, layer_norms, strict=True)]
     trend = scaling.report(result.scaling).data if result.scaling else {}
     return {
         "models": models,
@@ -352,4 +352,14 @@ def _data(result: Study) -> dict[str, Any]:
         "trends": trend.get("trends", []),
         "claims": [c._asdict() for c in result.claims],
         "beyond": [m._asdict() for m in result.beyond],
+        "costs": study_cost.data(result.costs),
+        "distributions": _distributions(result),
     }
+
+
+def _distributions(result: Study) -> list[dict[str, Any]]:
+    if not result.values:
+        return []
+    from . import study_values
+
+    return [{"name": model.table.name, **study_values.data(model)} for model in result.values]

@@ -15,7 +15,7 @@ from ..statistics import exact
 from ..statistics.summary import moments, quantiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..core.parameters import Parameter
     from ..statistics import Histogram
@@ -58,13 +58,24 @@ class Gamma(NamedTuple):
     five: tuple[float, ...]
 
 
+class Farthest(NamedTuple):
+    """The value of a component that is farthest from the mean of its tensor, in σ of that tensor."""
+
+    sigmas: float
+    tensor: str
+
+
 class Pictures(NamedTuple):
-    """What the figures of a model show: counts in the bins of σ per component, the cells of the map, γ per layer."""
+    """What the figures of a model show: counts in the bins of σ per component, the cells of the map, γ per layer.
+
+    `farthest`: of each component the value that lies farthest out.
+    """
 
     counts: dict[str, list[int]]
     cells: tuple[Cell, ...]
     measure: str
     gammas: tuple[Gamma, ...] = ()
+    farthest: Mapping[str, Farthest] = {}
 
 
 class Drawing:
@@ -75,11 +86,13 @@ class Drawing:
         self._counts: dict[str, list[int]] = {}
         self._cells: dict[tuple[str, str, str, int], PowerSums] = {}
         self._gammas: list[Gamma] = []
+        self._farthest: dict[str, Farthest] = {}
 
     def add(self, row: Parameter, histogram: Histogram) -> None:
         """One more tensor: its values by its own mean and σ, and its sums if it is a matrix of a layer."""
         mean, std, _, _ = moments(histogram)
         if mean is not None and std:
+            self._reach(row, histogram, mean, std)
             edges = array("d", [mean + edge * std for edge in _EDGES])
             reached = kernels().n_below(histogram.values, histogram.counts, edges)
             reached[0], reached[-1] = 0, histogram.n_finite  # what lies beyond 1,000 σ belongs to the last bins
@@ -95,14 +108,21 @@ class Drawing:
             before = self._cells.get(key)
             self._cells[key] = histogram.sums if before is None else before.plus(histogram.sums)
 
+    def _reach(self, row: Parameter, histogram: Histogram, mean: float, std: float) -> None:
+        ends = [end for end in (histogram.least, histogram.greatest) if end is not None]
+        found = Farthest(max((abs(end - mean) for end in ends), default=0.0) / std, row.tensor.name)
+        known = self._farthest.get(row.component.value, found)
+        self._farthest[row.component.value] = max(known, found, key=lambda each: each.sigmas)
+
     def result(self) -> Pictures:
         """All of it, components and parts in reading order."""
         order = sorted(self._counts, key=lambda name: reading_order(("component",), (name,)))
         cells = sorted(self._cells, key=lambda key: reading_order(("component", "part", "tower", "layer"), key))
         counts = {name: self._counts[name] for name in order}
         return Pictures(
-            counts, tuple(Cell(*key, sums=self._cells[key]) for key in cells), self.measure, tuple(self._gammas)
-        )
+            counts, tuple(Cell(*key, sums=self._cells[key]) for key in cells), self.measure, tuple(self._gammas),
+            self._farthest,
+        )  # fmt: skip
 
 
 def charts(model: str, pictures: Pictures) -> tuple[Chart, ...]:
@@ -113,7 +133,9 @@ def charts(model: str, pictures: Pictures) -> tuple[Chart, ...]:
     if any(MAPS[pictures.measure](cell.sums) is not None for cell in pictures.cells):
         found.append(_map(model, pictures))
     templates = dict.fromkeys(gamma.template for gamma in pictures.gammas)
-    found += [_gammas(template, pictures) for template in list(templates)[:_MOST_CHARTS]]
+    for template in list(templates)[:_MOST_CHARTS]:
+        rows = [(gamma.layer, gamma.five) for gamma in pictures.gammas if gamma.template == template]
+        found.append(spread_chart(template, "gamma", rows))
     return tuple(found)
 
 
@@ -134,11 +156,13 @@ def data(pictures: Pictures) -> dict[str, Any]:
 
 def _distributions(model: str, pictures: Pictures) -> Chart:
     widths = [after - before for before, after in pairwise(_EDGES)]
+    used = [k for k in range(_N_BINS) if any(counts[k] for counts in pictures.counts.values())]
+    shown = slice(used[0], used[-1] + 1) if used else slice(0, 0)
     series = []
     for name, counts in pictures.counts.items():
         n = sum(counts)
         densities = tuple(count / n / width if count else None for count, width in zip(counts, widths, strict=True))
-        series.append(Series(name, Text("{what}", {"what": Value(name, Unit.WORD)}), densities))
+        series.append(Series(name, Text("{what}", {"what": Value(name, Unit.WORD)}), densities[shown]))
     return Chart(
         "distribution",
         Text("How the weights of {model} are distributed", {"model": Value(model, Unit.NAME)}),
@@ -147,7 +171,7 @@ def _distributions(model: str, pictures: Pictures) -> Chart:
         tuple(series),
         Text("density; grey: a normal distribution"),
         Unit.REAL,
-        x=_CENTERS,
+        x=_CENTERS[shown],
         x_title=Text("distance from the mean of the tensor, in its σ"),
         x_unit=Unit.REAL,
     )
@@ -181,15 +205,17 @@ def _map(model: str, pictures: Pictures) -> Chart:
     )
 
 
-def _gammas(template: str, pictures: Pictures) -> Chart:
-    rows = sorted((gamma for gamma in pictures.gammas if gamma.template == template), key=lambda gamma: gamma.layer)
+def spread_chart(template: str, which: str, rows: Sequence[tuple[int, tuple[float, ...]]]) -> Chart:
+    """The γ ("gamma") or β ("beta") of one norm: for each layer the five numbers of its values."""
+    rows = sorted(rows)
+    name = {"name": Value(template, Unit.NAME)}
     titles = (Text("least"), Text("quarter"), Text("median"), Text("three quarters"), Text("greatest"))
-    series = tuple(Series("norm", title, tuple(row.five[k] for row in rows)) for k, title in enumerate(titles))
+    series = tuple(Series("norm", title, tuple(five[k] for _, five in rows)) for k, title in enumerate(titles))
     return Chart(
-        "gamma-" + "-".join(word for word in template.split(".") if word.isidentifier()),
-        Text("γ of {name}", {"name": Value(template, Unit.NAME)}),
+        which + "-" + "-".join(word for word in template.split(".") if word.isidentifier()),
+        Text("γ of {name}", name) if which == "gamma" else Text("β of {name}", name),
         ChartKind.RANGE,
-        tuple(str(row.layer) for row in rows),
+        tuple(str(layer) for layer, _ in rows),
         series,
         Text("from the least to the greatest; thick: the middle half; dot: the median"),
         Unit.REAL,

@@ -21,6 +21,7 @@ class Unit(StrEnum):
     COUNT = "count"  # parameters, tensors: 124,439,808
     SHORT_COUNT = "short_count"  # the same, rounded for reading: 124.4M
     NBYTES = "nbytes"  # 497.8 MB (474.7 MiB)
+    SHORT_NBYTES = "short_nbytes"  # 497.8 MB, where many stand side by side
     SHARE = "share"  # 0..1, shown in percent
     SMALL_SHARE = "small_share"  # a share whose interest lies below 0.1 %: more digits
     RATIO = "ratio"  # 1.9990

@@ -55,6 +55,11 @@ class Source(NamedTuple):
     format: str
     location: str
 
+    @property
+    def holds_values(self) -> bool:
+        """Whether weights or their histograms lie there, and not names and shapes alone; of what is live nobody knows."""
+        return self.format == "numel" or (self.format in ("safetensors", "gguf") and self.kind in ("file", "folder"))
+
 
 class Inventory(NamedTuple):
     """All that a source holds, before anyone has said what a tensor is for.
