@@ -274,7 +274,7 @@ def test_gammas_that_are_stored_less_one_are_dead_at_minus_one(tmp_path, capsys)
 
 def test_every_architecture_whose_norms_add_one_is_known():
     """As transformers writes it: `1.0 + self.weight` or `self.weight + 1.0`."""
-    from numel.analyses.doctor_report import _ABOUT_ONE
+    from numel.analyses.gammas import _ABOUT_ONE
 
     models = Path(transformers.__file__).parent / "models"
     adds = re.compile(r"1(?:\.0)? \+ self\.weight|self\.weight \+ 1")

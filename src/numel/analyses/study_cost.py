@@ -241,6 +241,9 @@ def data(found: Costed) -> list[dict[str, Any]]:
                 "context": each.estimate.setting.context,
                 "dtype": each.estimate.stored.name,
                 "components": _sums(each),
+                "totals": {key: sum(of.values()) for key, of in _sums(each).items()},
+                "decode_read_nbytes": moved(each.lens[1].works),
+                "kv_nbytes_per_token": each.lens[1].kv_per_token,
             }
             for each in found.costs
         ),
