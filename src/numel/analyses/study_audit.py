@@ -55,7 +55,7 @@ def audit(claims: Sequence[Claim]) -> tuple[Section, ...]:
         Column("true", Text("what is true"), Unit.NAME),
     )
     rows = tuple((c.section, c.claimed, c.verdict, c.true) for c in claims)
-    lead = _lead("Each claim of the original study, with the section where it stands, beside the count.")
+    lead = _paragraph("Each claim of the original study, with the section where it stands, beside the count.")
     return (Section(Text("Audit of the original study"), (lead, Table(Text(""), columns, rows, key="claims"))),)
 
 
@@ -71,7 +71,7 @@ def beyond(found: Sequence[Misplaced]) -> tuple[Section, ...]:
         Column("examples", Text("for example"), Unit.NAME),
     )
     rows = tuple((m.model, m.numel, m.share, m.norm_found, "  ".join(m.examples)) for m in found)
-    lead = _lead(
+    lead = _paragraph(
         'The original sorts by substrings: "attn" or "attention", "mlp" or "fc", "ln". On GPT-2 that is right. Other '
         "architectures name their tensors differently; the share is of their attention, MLP, expert and norm parameters."
     )
@@ -80,5 +80,5 @@ def beyond(found: Sequence[Misplaced]) -> tuple[Section, ...]:
     )
 
 
-def _lead(template: str) -> Note:
+def _paragraph(template: str) -> Note:
     return Note(Text(template), NoteKind.PARAGRAPH)
