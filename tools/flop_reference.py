@@ -55,22 +55,46 @@ def count_flops(model_type: str, cls: Any, fields: dict[str, Any], n: int, batch
 
 
 def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
-    ids = torch.ones((batch, n), dtype=torch.long, device=next(model.parameters()).device)
-    extra = {"decoder_input_ids": ids} if config.is_encoder_decoder and "decoder_input_ids" in _takes(model) else {}
+    model.requires_grad_(False)  # the counter wants a gradient function of each input that asks for one
+    device = next(model.parameters()).device
+    ids = torch.ones((batch, n), dtype=torch.long, device=device)
+    takes = _takes(model)
+    extra = {"decoder_input_ids": ids} if config.is_encoder_decoder and "decoder_input_ids" in takes else {}
+    given: dict[str, Any] = {"input_ids": ids} if "input_ids" in takes else {}
+    if "input_features" in takes and "input_ids" not in takes:
+        shape = (batch, config.num_mel_bins, 2 * config.max_source_positions)
+        given["input_features"] = torch.zeros(shape, device=device)
+    elif "pixel_values" in takes and (
+        "input_ids" not in takes or "return_loss" in takes
+    ):  # (what pairs texts and pictures)
+        given["pixel_values"] = torch.zeros((batch, *_picture(config)), device=device)
     with torch.no_grad():
-        prefill, out = _run(model, input_ids=ids, **extra)
+        prefill, out = _run(model, **given, **extra)
         cache = getattr(out, "past_key_values", None)
+        if cache is None and getattr(out, "state", None) is not None:  # RWKV
+            first = model(input_ids=ids[:1, :-1], use_cache=True)  # (5.23 broadcasts a batch of states against itself)
+            decode, _ = _run(model, input_ids=ids[:1, -1:], state=first.state)
+            return Counted(prefill, batch * decode, sum(tensor.numel() for tensor in out.state))
         if cache is None:
             return Counted(prefill, None, None)
         cached = sum(tensor.numel() for tensor in _tensors(cache) if tensor.dim() > 2)  # (others count)
         short = {name: value[:, :-1] for name, value in extra.items()}
-        first = model(input_ids=ids if extra else ids[:, :-1], use_cache=True, **short)
+        if not extra:
+            given["input_ids"] = ids[:, :-1]
+        first = model(**given, use_cache=True, **short)
         if extra:
             kept = {"encoder_outputs": (first.encoder_last_hidden_state,), "decoder_input_ids": ids[:, -1:]}
             decode, _ = _run(model, past_key_values=first.past_key_values, **kept)
         else:
             decode, _ = _run(model, input_ids=ids[:, -1:], past_key_values=first.past_key_values)
     return Counted(prefill, decode, cached)
+
+
+def _picture(config: Any) -> tuple[int, int, int]:
+    """Channels, height and width of a picture as the configuration states them."""
+    seen = getattr(config, "vision_config", config)
+    size = seen.image_size if isinstance(seen.image_size, (list, tuple)) else (seen.image_size, seen.image_size)
+    return (seen.num_channels, *size)
 
 
 def _takes(model: Any) -> Any:
@@ -133,6 +157,9 @@ _MROPE: dict[str, Any] = {
     "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2,
     "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3]},
 }  # fmt: skip
+_MROPE_OF_HALF: dict[str, Any] = _MROPE | {
+    "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5, "mrope_section": [1, 1, 2]},
+}
 _HYBRID: dict[str, Any] = {
     "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
 }  # fmt: skip
@@ -193,5 +220,18 @@ _AGREEING: dict[str, dict[str, Any]] = {
     },
     **dict.fromkeys(("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"), _DELTA),
     "qwen2_vl_text": _MROPE,
+    "qwen2_5_omni_text": _MROPE,
+    **dict.fromkeys(("glm4v_text", "glm4v_moe_text", "glm_ocr_text"), _MROPE_OF_HALF),
+    "dbrx": {
+        "d_model": 64,
+        "n_heads": 4,
+        "n_layers": 2,
+        "attn_config": {"kv_n_heads": 2, "clip_qkv": 8, "rope_theta": 1e4},
+        "ffn_config": {"ffn_hidden_size": 48, "moe_num_experts": 4, "moe_top_k": 2},
+    },
+    "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
+    "deberta-v2": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
+    "esm": {"pad_token_id": 1},
+    "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
     "qwen2_5_vl_text": _MROPE,
 }

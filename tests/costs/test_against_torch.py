@@ -12,8 +12,10 @@ from zlib import crc32
 import pytest
 
 import numel
-from numel.costs.estimate import estimate
-from numel.costs.families import FAMILIES, WRAPPERS, Family
+from numel.costs.estimate import estimate, usual_context
+from numel.costs.families import FAMILIES, PAIRS, WRAPPERS, Family
+from numel.costs.fields import TextFields
+from numel.costs.recurrent import states_of
 from numel.costs.setting import Setting
 from numel.errors import ConfigError
 
@@ -58,23 +60,41 @@ def draws():
 @pytest.mark.parametrize(("model_type", "draw"), list(draws()))
 def test_estimates_are_what_torch_counts(model_type, draw):
     table, counted = drawn(model_type, crc32(model_type.encode()) % 2**20 + draw)  # other fields for every type
-    found = estimate(table, Setting("prefill", N, BATCH))
-    if FAMILIES[model_type].recurrence not in (
-        "mamba2",
-        "delta",
-    ):  # (whose prefill runs in chunks there, and is counted as a recurrence)
+    n = usual_context(table) if FAMILIES[model_type].pictures else N
+    found = estimate(table, Setting("prefill", n, BATCH))
+    if FAMILIES[model_type].recurrence not in IN_CHUNKS:
         assert found.total("flops") + discarded(table) + idle(found) == counted.prefill
     if counted.decode is not None:
         naive = estimate(table, Setting("decode", N, BATCH, latent="naive"))
         assert naive.total("flops") + discarded(table, once=True) + idle(naive) - unseen(naive) == counted.decode
-        # what transformers keeps of a window is what the next token needs beside itself: one less than the window
-        seen = [N if a.window is None else min(N, a.window - 1) for a in found.attentions]
-        kept = sum(BATCH * a.kept * n for a, n in zip(found.attentions, seen, strict=True))
-        assert kept + BATCH * sum(states(table)) == counted.cached
+        kept = sum(a.kept_of_all * seen(a) + a.pending(N) for a in found.attentions) + sum(states(table, found.family))
+        assert BATCH * (kept + twice(found)) == counted.cached
+
+
+IN_CHUNKS = ("mamba2", "delta", "lightning")  # prompts run in chunks there, and are counted as a recurrence
+
+
+def seen(attention):
+    """Tokens that transformers keeps: of a window what the next token needs beside itself, one less than the window."""
+    return attention.span(N) if attention.window is None else min(N, attention.window - 1)
+
+
+def twice(found):
+    """Numbers of DeepSeek-V4's layers of windows alone: transformers keeps key and value there, though they are one."""
+    if found.family.attention != "compressed":
+        return 0
+    strided = {a.layer for a in found.attentions if a.stride}
+    return sum(a.kept * seen(a) for a in found.attentions if a.layer not in strided)
 
 
 _TOO_LARGE = {"llama4", "qwen3_5", "qwen3_5_moe"}
 _SLOW = {"aria", "aya_vision", "cohere2_vision", "lighton_ocr"}  # compared once by hand, five seconds each
+
+
+@pytest.mark.parametrize("model_type", sorted(PAIRS))
+def test_texts_and_pictures_and_their_comparison(model_type):
+    table, counted = drawn(model_type, 0)
+    assert estimate(table, Setting("prefill", N, BATCH)).total("flops") == counted.prefill
 
 
 @pytest.mark.parametrize("model_type", sorted(WRAPPERS - _TOO_LARGE - _SLOW))
@@ -86,8 +106,8 @@ def test_what_stands_around_a_text_model_costs_text_nothing(model_type):
 
 def kernels(table):
     """The convolutions over the last k tokens: (channels, 1, k)."""
-    rows = [row for row in table.rows if row.tower == "main" and len(row.tensor.shape) == 3]
-    return [row.tensor.shape for row in rows if row.tensor.shape[1] == 1]
+    rows = [row for row in table.rows if row.tower == "main" and row.component in ("conv", "ssm", "linear_attention")]
+    return [row.tensor.shape for row in rows if len(row.tensor.shape) == 3 and row.tensor.shape[1] == 1]
 
 
 def discarded(table, *, once=False):
@@ -108,12 +128,17 @@ def idle(found):
 
 def unseen(found):
     """FLOPs of the gated delta rule, which transformers writes element by element: its counter sees no product."""
+    if found.family.recurrence != "delta":
+        return 0
     return sum(w.flops for w in found.works if (w.component, w.part) == ("linear_attention", "state"))
 
 
-def states(table):
+def states(table, family):
     """What transformers keeps of each layer with a state: the last k inputs of a convolution, and Mamba's own state."""
     fields = table.hyperparameters
+    if family.recurrence in ("rwkv", "lightning"):
+        yield from (state.kept for _, state in states_of(table, TextFields(table), family))
+        return
     n = next((fields[name] for name in ("mamba_d_state", "ssm_state_size", "state_size") if name in fields), 0)
     yield from (channels * k for channels, _, k in kernels(table))
     n = n or fields.get("linear_key_head_dim", 0)

@@ -95,7 +95,10 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--mla", default="absorbed", metavar="FORM", help="decode latent attention absorbed or naive")
     parser.add_argument("--by", default="component", metavar="KEY", help="rows: component, part or layer")
     parser.add_argument(
-        "--device", dest="on", metavar="NAME", help="does it fit there, and what bounds it: h200, h200x8, …"
+        "--device",
+        dest="on",
+        metavar="NAME",
+        help="does it fit there, and what bounds it: h200, h200x8, … or here, measured",
     )
     parser.add_argument("--zero", type=int, default=0, metavar="STAGE", help="share training states as ZeRO 1, 2 or 3")
     parser.add_argument(

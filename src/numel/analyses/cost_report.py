@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core.report import Block, Column, Note, NoteKind, Report, Table, Text, Unit, Value
+from ..costs.devices import HERE
 from ..costs.roofline import moved, roof
 from . import describe, measured_report
 from .cost_charts import least_time_chart, lens_chart, roof_points, roofline_chart
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from ..costs.devices import Device
     from ..costs.estimate import Estimate
     from .cost import Group, ModelCost
 
@@ -149,7 +151,7 @@ def _device_notes(cost: ModelCost) -> list[Note]:
         return []
     e = cost.estimate
     whole = roof(e.total("flops"), moved(e.works), fit.device, e.stored.name)
-    values = {
+    values: dict[str, Value | Text] = {
         "count": Value(fit.device.n_devices, Unit.COUNT),
         "device": Value(fit.device.title, Unit.NAME),
         "memory": Value(fit.device.all_nbytes, Unit.NBYTES),
@@ -165,7 +167,7 @@ def _device_notes(cost: ModelCost) -> list[Note]:
         "bound": Value(whole.bound, Unit.WORD),
     }
     notes = [
-        Note(Text("{count} × {device}: {memory}, {bandwidth}, {peak} together; source: {source}", values)),
+        _device_note(fit.device, values),
         Note(Text("it fits: {needed} of {usable}", values) if fit.fits
              else Text("it does not fit: {needed} are needed, {usable} are there", values)),
     ]  # fmt: skip
@@ -179,6 +181,17 @@ def _device_notes(cost: ModelCost) -> list[Note]:
         template = "no less than {seconds} for the pass: {intensity} on the whole, bound by {bound}"
         notes.append(Note(Text(template, values)))
     return notes
+
+
+def _device_note(device: Device, values: dict[str, Value | Text]) -> Note:
+    """What the device is taken to do, and who says so."""
+    if device.name != HERE:
+        return Note(Text("{count} × {device}: {memory}, {bandwidth}, {peak} together; source: {source}", values))
+    template = (
+        "this machine, measured now: {memory}; {bandwidth} (the best of several copies, read and written); {peak} (the best "
+        "of several float32 products by numpy on its processors)"
+    )
+    return Note(Text(template, values))
 
 
 def _group_data(cost: ModelCost, group: Group) -> dict[str, Any]:

@@ -59,7 +59,8 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
             "(FlashAttention), logits of one position"
         )
     )
-    if any(row.tower in ("vision", "audio") for c in result for row in c.estimate.works):
+    said += _inputs(result)
+    if any(row.tower in ("vision", "audio") for c in result if not c.estimate.picture for row in c.estimate.works):
         said.append(Text("text alone: towers for pictures and sound are held in memory and do no work"))
     if any(c.fit for c in result):
         said.append(
@@ -70,6 +71,32 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
             )
         )
     return tuple(said)
+
+
+def _inputs(result: Sequence[ModelCost]) -> list[Text]:
+    """What is read beside text, or instead of it, and what works more than once or on a choice of tokens."""
+    said = []
+    if any(c.estimate.picture for c in result):
+        said.append(
+            Text(
+                "a picture has the size that the configuration states; its tokens are its patches and what the model adds to "
+                "them (a class, registers); --batch counts pictures"
+            )
+        )
+    if any(c.estimate.family.sound for c in result):
+        said.append(
+            Text("the encoder hears a sound of full length (30 s in Whisper); --context counts the decoder's tokens")
+        )
+    if any(c.estimate.family.sharing for c in result):
+        said.append(Text("matrices that several layers share work in each of them, and are read again for each"))
+    if any(a.indexer for c in result for a in c.estimate.attentions):
+        said.append(
+            Text(
+                "sparse attention: every token scores all before it with small heads and works with those it chooses; a "
+                "prompt counted as a square works with all and masks the others, as its eager implementation does"
+            )
+        )
+    return said
 
 
 def _states_its_type(cost: ModelCost) -> bool:

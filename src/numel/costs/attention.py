@@ -7,12 +7,15 @@ import re
 from ..core.parameters import Component
 from ..core.records import NamedTuple
 from ..errors import Sentence, UnsupportedError
+from .distances import MAPS
+from .pictures import works_on_pictures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..core.parameters import Parameter, ParameterTable
+    from ..core.parameters import Parameter
     from .families import Family
     from .fields import TextFields
+    from .working import Working
 
 CROSS = re.compile(r"cross_?att|enc_?dec_?att|encoder_att", re.IGNORECASE)
 _LEAF = re.compile(r"\.[^.]+\.(?:weight|bias)$")
@@ -25,6 +28,9 @@ class Attention(NamedTuple):
     `scores`: numbers of a query that meet a key (heads × d_qk); `values`: heads × d_v. `kept`: numbers that the cache
     keeps of each token. `window`: how many tokens it sees, itself included; None: all. `latent`: the parameters that
     expand what is kept into keys and values, and the widths of the same products when these are absorbed instead.
+    `length`: how many keys there are whatever the context is, of a picture or a sound; None: as many as the context.
+    `reuses`: what an earlier layer keeps and this one reads. `indexer`: what chooses the tokens that it sees. `stride`: it
+    sees stretches of so many tokens, each made into one, from `waits` numbers of each token.
     """
 
     layer: int | None
@@ -35,10 +41,48 @@ class Attention(NamedTuple):
     window: int | None = None
     is_cross: bool = False
     latent: Latent | None = None
+    length: int | None = None
+    reuses: int = 0
+    indexer: Index | None = None
+    stride: int = 0
+    waits: int = 0
+
+    def pending(self, n: int) -> int:
+        """Numbers kept of tokens whose stretch is not full yet, and of the last full one where stretches overlap."""
+        if not self.stride:
+            return 0
+        overlap = self.stride * self.waits // 2 if self.indexer is not None and n >= self.stride else 0
+        return n % self.stride * self.waits + overlap
+
+    @property
+    def read(self) -> int:
+        """Numbers of each token of the cache that a new one reads, its own or those of an earlier layer."""
+        return self.kept or self.reuses
+
+    @property
+    def kept_of_all(self) -> int:
+        """Numbers that the cache keeps of each token, an index key too."""
+        return self.kept + (self.indexer.kept if self.indexer else 0)
 
     def span(self, n: int) -> int:
         """How many of `n` tokens it sees."""
+        if self.length is not None:
+            return self.length
+        if self.stride:
+            return n // self.stride
         return n if self.window is None else min(n, self.window)
+
+
+class Index(NamedTuple):
+    """Sparse attention (DeepSeek-V3.2): each token chooses `chosen` of those before it by small heads of their own.
+
+    `kept`: numbers of each token's index key, 0 in a layer that takes the choice of an earlier one. `pair`: products for
+    each token that is looked at, and the sum over heads.
+    """
+
+    chosen: int
+    kept: int
+    pair: int
 
 
 class Latent(NamedTuple):
@@ -49,25 +93,56 @@ class Latent(NamedTuple):
     values: int
 
 
-def attentions(table: ParameterTable, fields: TextFields, family: Family) -> tuple[Attention, ...]:
-    """Every attention of the text model, in order. Raises UnsupportedError for one whose matrices do not fit together."""
-    modules: dict[str, list[Parameter]] = {}
-    for row in table.rows:
-        if row.component is Component.ATTENTION and row.excluded is None and row.tower not in _VISION:
-            if row.part == "rel_pos_bias" or (family.stack != "encoder_decoder" and CROSS.search(row.tensor.name)):
-                continue  # looked up; and what no encoder feeds leaves its cross-attention out
-            modules.setdefault(_module(row.tensor.name), []).append(row)
-    merged = _merged(modules)
-    if family.attention == "latent":
+def attentions(model: Working) -> tuple[Attention, ...]:
+    """Every attention that works, in order. Raises UnsupportedError for one whose matrices do not fit together."""
+    fields, family = model.fields, model.family
+    modules = _modules(model)
+    merged = list(modules.values())
+    if family.attention == "compressed":
+        found = tuple(attention for rows in merged for attention in _compressed(rows, fields))
+    elif family.attention == "latent":
         found = tuple(_latent(rows, fields) for rows in merged)
     else:
-        found = tuple(
-            _softmax(owner, rows, fields, table.name, family) for owner, rows in zip(modules, merged, strict=False)
-        )
+        found = tuple(_softmax(owner, rows, model) for owner, rows in modules.items())
     if family.stack != "decoder":
         is_encoder = family.stack == "encoder"
         found = tuple(a._replace(kept=0) if is_encoder or a.tower == "encoder" else a for a in found)
-    return _windowed(found, fields, family)
+    if model.heard is not None:
+        found = tuple(a._replace(length=model.heard) if a.is_cross or a.tower == "encoder" else a for a in found)
+    found = _windowed(found, fields, family)
+    return _reusing(found) if family.reuses else found
+
+
+def _modules(model: Working) -> dict[str, list[Parameter]]:
+    """The rows of each attention that works."""
+    modules: dict[str, list[Parameter]] = {}
+    for row in (*model.table.rows, *model.again):
+        sees = works_on_pictures(row, model.picture)
+        if (
+            row.component is not Component.ATTENTION
+            or row.excluded is not None
+            or not (sees or row.tower not in _VISION)
+        ):
+            continue
+        if (row.layer in model.skipped and not sees) or MAPS.search(row.tensor.name) or row.part == "rel_pos_bias":
+            continue  # (which is looked up)
+        if model.family.stack != "encoder_decoder" and CROSS.search(row.tensor.name):
+            continue  # what no encoder feeds leaves its cross-attention out
+        modules.setdefault(_module(row.tensor.name), []).append(row)
+    return modules
+
+
+def _reusing(found: tuple[Attention, ...]) -> tuple[Attention, ...]:
+    """Layers without keys of their own read those of the last one before them that has some, and as wide a window."""
+    last: dict[int | None, int] = {}
+    made = []
+    for attention in found:
+        if attention.kept:
+            last[attention.window] = attention.kept
+            made.append(attention)
+        else:
+            made.append(attention._replace(reuses=last.get(attention.window, 0)))
+    return tuple(made)
 
 
 def _module(name: str) -> str:
@@ -77,17 +152,18 @@ def _module(name: str) -> str:
     return (found[1] if found else owner) + ("cross" if CROSS.search(owner) else "")
 
 
-def _merged(modules: dict[str, list[Parameter]]) -> list[list[Parameter]]:
-    return list(modules.values())
-
-
-def _softmax(owner: str, rows: list[Parameter], fields: TextFields, name: str, family: Family) -> Attention:
+def _softmax(owner: str, rows: list[Parameter], model: Working) -> Attention:
     """Widths from the matrices: q and o say what a score and a value are made of, k and v what is kept."""
-    d_model = fields.d_model
+    picture, family = model.picture, model.family
+    is_seen = picture is not None and works_on_pictures(rows[0], picture)
+    d_model = picture.d_model if picture is not None and is_seen else model.fields.d_model
     sums: dict[str, int] = {}
     for row in rows:
         if row.role == "weight" and len(row.tensor.shape) > 1:
-            sums[row.part] = sums.get(row.part, 0) + row.numel
+            is_wider = (
+                family.sharing == "ties" and row.part != "o"
+            )  # it reads the stream and the embedding side by side
+            sums[row.part] = sums.get(row.part, 0) + (row.tensor.shape[0] * d_model if is_wider else row.numel)
     widths = {part: numel // d_model for part, numel in sums.items()}
     out = widths.get("o", 0)
     if "qkv" in widths and "q" not in widths:
@@ -97,6 +173,10 @@ def _softmax(owner: str, rows: list[Parameter], fields: TextFields, name: str, f
         query, kept, value = widths["q"], widths["qkv"], out
     elif "q" in widths and "v" in widths:
         query, value, kept = widths["q"], out, widths.get("k", widths["v"]) + widths["v"]
+    elif "q" in widths and "k" in widths and family.reuses:  # values are keys before their norm and their rotation
+        query, value, kept = widths["q"], out, 2 * widths["k"]
+    elif "q" in widths and family.reuses:
+        return Attention(rows[0].layer, rows[0].tower, widths["q"], out, 0)
     else:
         query = value = kept = 0
     if family.attention == "gated":
@@ -105,13 +185,15 @@ def _softmax(owner: str, rows: list[Parameter], fields: TextFields, name: str, f
     if not (query and value and kept):
         message = Sentence(
             "{model}: the attention of {owner} is not understood: it has {parts}",
-            model=name,
+            model=model.table.name,
             owner=owner.strip(".") or Sentence("the model"),
             parts=", ".join(sums),
         )
         hint = Sentence("numel costs attention made of q, k, v and o, or of latents")
         raise UnsupportedError(message, hint=hint)
-    return Attention(first.layer, first.tower, query, value, kept, is_cross=owner.endswith("cross"))
+    length = picture.n_tokens if picture is not None and is_seen else None
+    kept = 0 if is_seen else kept
+    return Attention(first.layer, first.tower, query, value, kept, is_cross=owner.endswith("cross"), length=length)
 
 
 def _latent(rows: list[Parameter], fields: TextFields) -> Attention:
@@ -121,7 +203,29 @@ def _latent(rows: list[Parameter], fields: TextFields) -> Attention:
     heads = fields.n_heads
     expand = heads * (nope + value) * rank
     latent = Latent(expand, heads * (rank + rope), heads * rank)
-    return Attention(rows[0].layer, rows[0].tower, heads * (nope + rope), heads * value, rank + rope, latent=latent)
+    made = Attention(rows[0].layer, rows[0].tower, heads * (nope + rope), heads * value, rank + rope, latent=latent)
+    if not fields.get("index_topk"):
+        return made
+    index_heads, width = fields.integer("index_n_heads"), fields.integer("index_head_dim")
+    has_own = any(row.part == "indexer" for row in rows)
+    pair = index_heads * (width + 1) if has_own else 0
+    return made._replace(indexer=Index(fields.integer("index_topk"), width if has_own else 0, pair))
+
+
+def _compressed(rows: list[Parameter], fields: TextFields) -> list[Attention]:
+    """DeepSeek-V4's: one key that is the value too, for all heads; a window of tokens, and stretches of all the past.
+
+    Where there is an indexer each token chooses among short stretches, else it sees every long one.
+    """
+    head, heads = fields.integer("head_dim"), fields.n_heads
+    local = Attention(rows[0].layer, rows[0].tower, heads * head, heads * head, head)
+    if not any("compressor" in row.tensor.name for row in rows):
+        return [local]
+    if not any("indexer" in row.tensor.name for row in rows):
+        return [local, local._replace(stride=fields.integer("compress_rate_hca"), waits=2 * head)]
+    width = fields.integer("index_head_dim")
+    index = Index(fields.integer("index_topk"), width, fields.integer("index_n_heads") * width)
+    return [local, local._replace(stride=fields.integer("compress_rate_csa"), waits=4 * (head + width), indexer=index)]
 
 
 def _windowed(found: tuple[Attention, ...], fields: TextFields, family: Family) -> tuple[Attention, ...]:
@@ -131,12 +235,20 @@ def _windowed(found: tuple[Attention, ...], fields: TextFields, family: Family) 
     if windows.switch and not fields.get(windows.switch):
         return found
     width = fields.get(windows.field) if fields.states(windows.field) else windows.default
+    if windows.both_ways and not fields.states(windows.field) and fields.states(windows.both_ways):
+        width = (fields.get(windows.both_ways) or 0) // 2
     if not width:
         return found
+    width = int(width)
     kinds, n_layers = fields.get("layer_types"), fields.n_layers
     made = []
     for attention in found:
         i = attention.layer or 0
-        has = kinds[i] == windows.kind if isinstance(kinds, list) else not windows.sees_all(i, n_layers, fields)
-        made.append(attention._replace(window=int(width)) if has and not attention.is_cross else attention)
+        has = (
+            kinds[i] == windows.kind
+            if isinstance(kinds, list) and family.attention != "compressed"
+            else not windows.sees_all(i, n_layers, fields)
+        )
+        has = has and not attention.is_cross and not attention.stride
+        made.append(attention._replace(window=width) if has else attention)
     return tuple(made)

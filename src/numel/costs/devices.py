@@ -6,6 +6,7 @@ Memory is as sold: a maker's GB are 10⁹ bytes of an accelerator's HBM, and 2³
 
 from __future__ import annotations
 
+import os
 import re
 
 from ..core.records import NamedTuple
@@ -68,15 +69,22 @@ DEVICES: dict[str, Device] = {
         Device("m3-ultra", "Apple M3 Ultra", 512 * _GIB, 819 * _GB, None, None,
                "https://www.apple.com/newsroom/2025/03/apple-reveals-m3-ultra/"),
         Device("xeon-8480", "Intel Xeon Platinum 8480+, 8 × DDR5-4800", 512 * _GIB, round(307.2 * _GB),
-               round(229.376 * _T), None,
-               "https://www.intel.com/content/www/us/en/products/sku/231746 (AMX: 2,048 BF16 operations a cycle, 56 cores, 2.0 GHz)"),
+               round(114.688 * _T), None,
+               "https://www.intel.com/content/www/us/en/products/sku/231746 (AMX: 1,024 BF16 operations a cycle, 56 cores, 2.0 GHz)"),
     )
 }  # fmt: skip
 
 
+HERE = "here"
+
+
 def device_called(text: str) -> Device:
-    """The device that `text` names: `h200`, `h200x8`, `8xh200`. Raises UsageError with near names."""
+    """The device that `text` names: `h200`, `h200x8`, `8xh200`; `here` is this machine, measured. Raises UsageError."""
     word = text.strip().lower().replace("_", "-")
+    if word == HERE:
+        from .here import measured_here  # (numpy is slow to import)
+
+        return measured_here(Device(HERE, HERE, _memory(), 0, None, None, ""))
     found = re.fullmatch(r"(?:(\d{1,5})x)?([a-z][\w-]*?)(?:x(\d{1,5}))?", word)
     name = found[2] if found else word
     device = DEVICES.get(name) or DEVICES.get(name.replace("-", ""))
@@ -85,6 +93,16 @@ def device_called(text: str) -> Device:
         device, count = DEVICES[word], 1
     if device is None or count < 1 or (found and found[1] and found[3]):
         message = Sentence("--device {text}: no such device", text=text)
-        hint = Sentence("there is {names}; h200x8 is eight of one", names=", ".join(DEVICES))
+        hint = Sentence(
+            "there is {names}; h200x8 is eight of one; here is this machine, measured", names=", ".join(DEVICES)
+        )
         raise UsageError(message, hint=hint)
     return device._replace(n_devices=count)
+
+
+def _memory() -> int:
+    """Bytes of this machine's memory. Raises UsageError on a system that does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError) as error:
+        raise UsageError(Sentence("--device here: this system does not say how much memory it has")) from error

@@ -8,6 +8,7 @@ the gradients of a product by its two factors are two products of its size.
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from ..core.counts import experts_of
 from ..core.kinds import kinds_of
@@ -15,11 +16,13 @@ from ..core.parameters import Component
 from ..core.records import NamedTuple
 from ..errors import Sentence, UsageError
 from .attention import CROSS, attentions
-from .families import family_of
-from .fields import TextFields
+from .distances import distances_of, products
 from .linear import Tokens, linear_cost
+from .pictures import pooled_queries
 from .recurrent import states_of
 from .setting import ASSUMED, checked, nbytes_of
+from .streams import PLACE, mixing
+from .working import working
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +32,10 @@ if TYPE_CHECKING:
     from ..core.parameters import Parameter, ParameterTable
     from .attention import Attention
     from .families import Family
+    from .pictures import Picture
     from .recurrent import State
     from .setting import Setting
+    from .working import Working
 
 
 class Work(NamedTuple):
@@ -66,6 +71,7 @@ class Estimate(NamedTuple):
     kv_dtype: DType
     stored: DType
     d_model: int
+    picture: Picture | None = None
 
     def total(self, field: str) -> int:
         """The sum of one field of all works."""
@@ -78,13 +84,14 @@ class Estimate(NamedTuple):
 
     def cache_nbytes(self, n: int) -> int:
         """Bytes that an engine reserves for `n` tokens of each sequence of the batch."""
-        kept = sum(attention.kept for attention in self.attentions)
-        return self.state_nbytes + self.setting.batch * nbytes_of(self.kv_dtype, kept * -(-n // BLOCK) * BLOCK)
+        kept = sum(a.kept_of_all * _blocks(a, n) for a in self.attentions)
+        return self.state_nbytes + self.setting.batch * nbytes_of(self.kv_dtype, kept)
 
     @property
     def kv_per_token(self) -> int:
         """Bytes that one more token adds to the cache of a sequence while no window is full."""
-        return nbytes_of(self.kv_dtype, sum(attention.kept for attention in self.attentions))
+        kept = sum(Fraction(a.kept_of_all, a.stride or 1) for a in self.attentions if a.length is None)
+        return nbytes_of(self.kv_dtype, round(kept))
 
 
 USUAL_CONTEXT = 1024  # tokens, where nobody asks for another number
@@ -99,44 +106,63 @@ def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False)
     `by_layer` keeps the layers apart, at a microsecond for each tensor.
     """
     setting = checked(setting)
-    fields = TextFields(table)
-    family = family_of(fields, table.name)
-    if family.stack == "encoder_decoder" and not any(row.tower == "encoder" for row in table.rows):
-        family = family._replace(stack="decoder")  # the decoder alone, as BartForCausalLM
-    _check(table, setting, fields, family)
-    found = attentions(table, fields, family)
+    model = working(table)
+    _check(model, setting)
+    found = attentions(model)
     stored = setting.dtype or _stored(table)
     kv_dtype = setting.kv_dtype or stored
     experts = experts_of(table)
-    tokens = _tokens(setting, family)
-    whole = (
-        by_layer or family.stack != "decoder" or _has_cross(table)
-    )  # kinds do not tell a decoder's two attentions apart
+    distances = distances_of(model.fields, model.family, setting.context)
+    tokens = _tokens(setting, model)._replace(distances=distances.n if distances else 0)
+    works = _linear(model, tokens, experts, setting, by_layer=by_layer)
+    states = states_of(table, model.fields, model.family)
+    works += _states(states, setting, kv_dtype, n=tokens.all_new, by_layer=by_layer)
+    works += _tied_head(table, tokens, setting)
+    works += [w for a in found for w in _products(a, setting, kv_dtype, by_layer=by_layer)]
+    works += _mixing(model, tokens, setting, by_layer=by_layer)
+    if distances is not None:
+        for layer, n in products(found, distances, model.d_model, tokens.all_new):
+            place = (Component.ATTENTION.value, "distances", "main", layer if by_layer else None)
+            works.append(Work(*place, 0, 2 * _times(setting) * n, 0, 0))
+    works += _pooling(model, setting)
+    sizes = model.n_positions, experts, kv_dtype, stored, model.d_model, model.picture
+    return Estimate(table, setting, model.family, _merge(works), found, *sizes)
+
+
+def _linear(
+    model: Working, tokens: Tokens, experts: tuple[int, int] | None, setting: Setting, *, by_layer: bool
+) -> list[Work]:
+    """The work of every tensor."""
+    table = model.table
+    # kinds do not tell a decoder's two attentions apart, nor layers that do nothing from others
+    whole = by_layer or model.family.stack != "decoder" or bool(model.skipped) or _has_cross(table)
     rows: Iterable[tuple[Parameter, int]] = ((r, 1) for r in table.rows) if whole else kinds_of(table)
     sums: dict[tuple[str, str, str, int | None], list[int]] = {}
     for row, n in rows:
         cost = linear_cost(row, tokens, experts, setting.phase, setting.dtype)
         if cost is not None:
-            entry = sums.setdefault(
-                (row.component.value, row.part, row.tower, row.layer if by_layer else None), [0] * 4
-            )
+            entry = sums.setdefault(_place(row, by_layer=by_layer), [0] * 4)
             for k, value in enumerate(cost):
                 entry[k] += n * value
+    for row in model.again:
+        _, flops, _, read = linear_cost(row, tokens, experts, setting.phase, setting.dtype) or (0, 0, 0, 0)
+        entry = sums.setdefault(_place(row, by_layer=by_layer), [0] * 4)
+        entry[1], entry[3] = entry[1] + flops, entry[3] + read
     for key, entry in sums.items():
         if key[:2] == (Component.MOE.value, "experts") and experts is not None:
             entry[1] = entry[1] * experts[1] // experts[0]  # of all experts together, so that nothing is rounded
-    works = [Work(*key, *values) for key, values in sums.items()]
-    works += _states(states_of(table, fields, family), setting, kv_dtype, n=tokens.all_new, by_layer=by_layer)
-    works += _tied_head(table, tokens, setting)
-    works += [w for a in found for w in _products(a, setting, kv_dtype, by_layer=by_layer)]
-    return Estimate(
-        table, setting, family, _merge(works), found, fields.n_positions, experts, kv_dtype, stored, fields.d_model
-    )
+    return [Work(*key, *values) for key, values in sums.items()]
+
+
+def _place(row: Parameter, *, by_layer: bool) -> tuple[str, str, str, int | None]:
+    return row.component.value, row.part, row.tower, row.layer if by_layer else None
 
 
 def usual_context(table: ParameterTable) -> int:
-    """1,024 tokens, or as many as the model has positions."""
-    return min(USUAL_CONTEXT, TextFields(table).n_positions or USUAL_CONTEXT)
+    """1,024 tokens, or as many as the model has positions, or as a picture has."""
+    model = working(table)
+    n = model.n_positions or USUAL_CONTEXT
+    return n if model.is_of_pictures else min(USUAL_CONTEXT, n)
 
 
 def _has_cross(table: ParameterTable) -> bool:
@@ -144,8 +170,11 @@ def _has_cross(table: ParameterTable) -> bool:
     return any(row.component is Component.ATTENTION and CROSS.search(row.tensor.name) for row in table.rows)
 
 
-def _check(table: ParameterTable, setting: Setting, fields: TextFields, family: Family) -> None:
-    n = fields.n_positions
+def _check(model: Working, setting: Setting) -> None:
+    table, n = model.table, model.n_positions
+    if model.is_of_pictures and setting.context != n:
+        message = Sentence("{model}: it sees pictures, of {n} tokens each", model=table.name, n=str(n))
+        raise UsageError(message, hint=Sentence("leave --context out; --batch says how many pictures"))
     if n is not None and setting.context > n:
         message = Sentence(
             "{model}: --context {context} is beyond the model's {n} positions",
@@ -154,8 +183,8 @@ def _check(table: ParameterTable, setting: Setting, fields: TextFields, family: 
             n=str(n),
         )
         raise UsageError(message, hint=Sentence("--context {n} is the longest", n=str(n)))
-    if family.stack == "encoder" and setting.phase == "decode":
-        message = Sentence("{model}: an encoder reads its text at once and decodes nothing", model=table.name)
+    if model.family.stack == "encoder" and setting.phase == "decode":
+        message = Sentence("{model}: an encoder reads all at once and decodes nothing", model=table.name)
         raise UsageError(message, hint=Sentence("give {option}", option="--phase prefill"))
 
 
@@ -168,12 +197,12 @@ def _stored(table: ParameterTable) -> DType:
     return most if most.block_nbytes else ASSUMED
 
 
-def _tokens(setting: Setting, family: Family) -> Tokens:
+def _tokens(setting: Setting, model: Working) -> Tokens:
     new = 1 if setting.phase == "decode" else setting.context
-    encoded = 0 if setting.phase == "decode" else setting.context
-    if family.stack == "encoder_decoder":
-        return Tokens(setting.batch, new, encoded, has_encoder=True)
-    return Tokens(setting.batch, new, new)
+    encoded = 0 if setting.phase == "decode" else model.heard or setting.context
+    has_encoder = model.family.stack == "encoder_decoder"
+    made = Tokens(setting.batch, new, encoded if has_encoder else new, has_encoder)
+    return made._replace(picture=model.picture, skipped=model.skipped, pooled=model.family.pooled)
 
 
 def _states(
@@ -216,32 +245,94 @@ def _products(attention: Attention, setting: Setting, kv_dtype: DType, *, by_lay
     n, batch = setting.context, setting.batch
     scores, values, extra = attention.scores, attention.values, 0
     decoding = setting.phase == "decode"
-    is_done = decoding and attention.kept == 0  # an encoder's own attention
+    is_done = decoding and attention.read == 0  # an encoder's own attention
     if decoding and attention.latent is not None:
         if setting.latent == "absorbed":
             scores, values = attention.latent.scores, attention.latent.values
         else:  # every latent of the cache is expanded, not only the new one
             extra = 2 * attention.latent.expand * (attention.span(n) - 1) * batch
     pairs = 0 if is_done else _pairs(attention, setting) * batch * _times(setting)
+    layer, name = attention.layer if by_layer else None, Component.ATTENTION.value
+    works = (
+        [_index(attention, setting, kv_dtype, layer)]
+        if attention.indexer is not None and attention.indexer.kept
+        else []
+    )
+    seen = attention.span(n) if attention.length is not None else min(attention.span(n), _chosen(attention, setting))
+    moved = batch * nbytes_of(kv_dtype, attention.read * seen)
     if setting.phase == "train":  # nothing is kept for later tokens
-        attention = attention._replace(kept=0)
-    kept = batch * nbytes_of(kv_dtype, attention.kept * attention.span(n))
-    reserved = batch * nbytes_of(kv_dtype, attention.kept * -(-n // BLOCK) * BLOCK)
-    layer = attention.layer if by_layer else None
-    name = Component.ATTENTION.value
+        attention, moved = attention._replace(kept=0, waits=0), 0
+    kept = batch * nbytes_of(kv_dtype, attention.kept * attention.span(n) + attention.pending(n))
+    reserved = batch * nbytes_of(kv_dtype, attention.kept * _blocks(attention, n) + attention.pending(n))
     return [
-        Work(name, "scores", attention.tower, layer, 0, 2 * scores * pairs + extra, 0, 0, kept, reserved, kept),
+        *works,
+        Work(name, "scores", attention.tower, layer, 0, 2 * scores * pairs + extra, 0, 0, kept, reserved, moved),
         Work(name, "weighted_sum", attention.tower, layer, 0, 2 * values * pairs, 0, 0),
     ]
+
+
+def _index(attention: Attention, setting: Setting, kv_dtype: DType, layer: int | None) -> Work:
+    """What choosing costs: every token before it is looked at, by small heads over index keys."""
+    n, batch, index = setting.context, setting.batch, attention.indexer
+    assert index is not None
+    looks = _pairs(attention._replace(indexer=None), setting) * batch * _times(setting)
+    kept = 0 if setting.phase == "train" else batch * nbytes_of(kv_dtype, index.kept * attention.span(n))
+    reserved = 0 if setting.phase == "train" else batch * nbytes_of(kv_dtype, index.kept * _blocks(attention, n))
+    name = Component.ATTENTION.value
+    return Work(name, "indexer", attention.tower, layer, 0, 2 * index.pair * looks, 0, 0, kept, reserved, kept)
+
+
+def _chosen(attention: Attention, setting: Setting) -> int:
+    """How many of the tokens before it a token works with: the eager products run over all and mask the others."""
+    is_eager = setting.latent == "naive" if setting.phase == "decode" else setting.causal == "square"
+    return setting.context if attention.indexer is None or is_eager else attention.indexer.chosen
+
+
+def _mixing(model: Working, tokens: Tokens, setting: Setting, *, by_layer: bool) -> list[Work]:
+    """The products that mix several residual streams."""
+    per_token = 2 * _times(setting) * tokens.all_new
+    found = mixing(model.table, model.fields, model.family)
+    return [Work(*PLACE, layer if by_layer else None, 0, per_token * n, 0, 0) for layer, n in found]
+
+
+def _blocks(attention: Attention, n: int) -> int:
+    """Tokens (or stretches of them) that an engine makes room for, in whole blocks."""
+    room = n // attention.stride if attention.stride else n
+    return -(-(room if attention.length is None else attention.length) // BLOCK) * BLOCK
+
+
+def _pooling(model: Working, setting: Setting) -> list[Work]:
+    """What one learned query does to pool a picture, and how pictures are compared with texts."""
+    works: list[Work] = []
+    table, picture, batch, times = model.table, model.picture, setting.batch, _times(setting)
+    width = pooled_queries(table.rows, picture)
+    if picture is not None and width:
+        keys_and_values = 2 * 2 * width * width * (picture.n_tokens - 1)  # (those of one token are with the matrix)
+        pairs = 2 * 2 * width * picture.n_tokens
+        works.append(Work("head", "pooling", "vision", None, 0, times * batch * (keys_and_values + pairs), 0, 0))
+    if model.fields.wrapper and picture is not None:
+        shared = next((r.tensor.shape[0] for r in table.rows if _SHARED.search(r.tensor.name)), 0)
+        if shared:
+            works.append(Work("head", "similarity", "main", None, 0, times * 2 * batch * batch * shared, 0, 0))
+    return works
+
+
+_SHARED = re.compile(r"text_projection\.weight$|text_model\.head\.weight$")
 
 
 def _pairs(attention: Attention, setting: Setting) -> int:
     """How many queries meet how many keys."""
     n, span = setting.context, attention.span(setting.context)
+    if attention.length is None:
+        span = min(span, _chosen(attention, setting))
     if setting.phase == "decode":
         return span
-    if setting.causal == "square" or attention.is_cross or attention.kept == 0:
-        return n * n
+    if attention.length is not None:
+        return (n if attention.is_cross else span) * span
+    if setting.causal == "square" or attention.is_cross or attention.read == 0:
+        return n * (span if attention.stride else n)
+    if attention.stride:  # token t sees t // stride stretches, at most as many as are chosen
+        return sum(min(t // attention.stride, span) for t in range(1, n + 1))
     return span * (span + 1) // 2 + (n - span) * span
 
 

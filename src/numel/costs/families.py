@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..core.records import NamedTuple
 from ..errors import Sentence, UnsupportedError
+from .pictures import ALONE, BESIDE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +21,15 @@ class Family(NamedTuple):
     """How a model type attends. `stack` is "decoder", "encoder" or "encoder_decoder".
 
     `attention`: "softmax" (widths follow from the matrices), "gated" (the same, and q makes a gate as wide as the
-    queries beside them) or "latent" (multi-head latent attention, DeepSeek).
+    queries beside them), "latent" (multi-head latent attention, DeepSeek) or "compressed" (DeepSeek-V4).
     `windows`: which layers look back only so far; None: all see the whole context. `unless`: a field that, set, adds
-    what is not counted. `recurrence`: what layers keep that have a state: "mamba", "mamba2", "delta" or "conv"; "" for none.
+    what is not counted. `recurrence`: what layers keep that have a state: "mamba", "mamba2", "delta", "rwkv" or "conv"; "" for
+    none. `pictures`: "alone" for an encoder of pictures, "beside" where a text model stands beside one, and both work.
+    `sound`: an encoder hears a sound of fixed length. `sharing`: layers run again, "groups" (ALBERT) or "ties" (Zamba).
+    `skips`: the field that lists layers which look at pictures alone. `pooled`: how the names of what works on one vector
+    of a whole sequence begin. `reuses`: a layer without keys of its own reads those of an earlier one.
+    `streams`: how several residual streams are mixed, "altup" or "hyper". `distances`: attention scores them beside
+    contents, in "buckets" or as far as the context is long ("spans").
     """
 
     stack: str = "decoder"
@@ -30,13 +37,22 @@ class Family(NamedTuple):
     windows: Windows | None = None
     unless: str = ""
     recurrence: str = ""
+    pictures: str = ""
+    sound: bool = False
+    sharing: str = ""
+    skips: str = ""
+    pooled: str = ""
+    reuses: bool = False
+    streams: str = ""
+    distances: str = ""
 
 
 class Windows(NamedTuple):
     """Where a configuration keeps the width of its windows, and which layers have one when it does not list them.
 
     `default`: the width that transformers takes when the field is absent (None: no window). `sees_all(i, n, fields)`:
-    whether layer i of n has none. `kind`: the word of `layer_types` for a layer that has one.
+    whether layer i of n has none. `kind`: the word of `layer_types` for a layer that has one. `both_ways`: a field
+    that counts both directions, of which a decoder looks in one, for a configuration without the other.
     """
 
     sees_all: Callable[[int, int, TextFields], bool]
@@ -44,6 +60,7 @@ class Windows(NamedTuple):
     field: str = "sliding_window"
     kind: str = "sliding_attention"
     switch: str = ""
+    both_ways: str = ""
 
 
 def _nowhere(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001 - every rule is called alike
@@ -65,6 +82,13 @@ def _every_stated(name: str, default: int) -> Callable[[int, int, TextFields], b
         period = fields.get(name, default=default)
         period = len(period) if isinstance(period, str) else period  # EXAONE writes "LLLG"
         return type(period) is not int or period < 1 or (i + 1) % period == 0
+
+    return sees_all
+
+
+def _every_stated_from_0(name: str, default: int) -> Callable[[int, int, TextFields], bool]:
+    def sees_all(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
+        return i % int(fields.get(name, default=default)) == 0
 
     return sees_all
 
@@ -107,18 +131,18 @@ def _gpt_neo(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
 # Decoders in which every token sees all before it. Widths, grouped queries, fused and gated projections follow from
 # the shapes; experts from their number per token.
 _FULL = """
-apertus arcee aria_text biogpt bitnet blip_text_model bloom codegen cohere ctrl ernie4_5 ernie4_5_moe falcon flex_olmo gemma glm
-glm4 glm4_moe gpt-sw3 gpt2 gpt_bigcode gpt_neox gpt_neox_japanese gptj granite granitemoe granitemoeshared helium
+apertus arcee aria_text biogpt bitnet blip_text_model bloom codegen cohere ctrl dbrx ernie4_5 ernie4_5_moe falcon flex_olmo gemma glm
+glm4 glm4_moe glm4v_text glm4v_moe_text glm_ocr_text gpt-sw3 gpt2 gpt_bigcode gpt_neox gpt_neox_japanese gptj granite granitemoe granitemoeshared helium
 hunyuan_v1_dense hunyuan_v1_moe hy_v3 hyperclovax imagegpt internlm3 iquestcoder jais2 llama minimax_m2 mpt nanochat nemotron olmo
 olmo2 olmoe openai-gpt opt paddleocr_vl_text persimmon phi seed_oss solar_open stablelm xglm
 """
 
-_LATENT = "axk1 deepseek_v2 deepseek_v3 glm4_moe_lite minicpm3 mistral4 youtu"
+_LATENT = "axk1 axk2 deepseek_v2 deepseek_v3 deepseek_v32 glm_moe_dsa hy_v4 glm4_moe_lite minicpm3 mistral4 youtu"
 
 _ENCODERS = """
 bert camembert clip_text_model data2vec-text distilbert electra ernie esmc eurobert flaubert gte ibert jina_embeddings_v3 layoutlm
 megatron-bert metaclip_2_text_model modernbert mpnet nomic_bert rembert roberta roberta-prelayernorm roc_bert roformer splinter tapas ultrabert
-xlm-roberta xlm-roberta-xl
+xlm-roberta xlm-roberta-xl xmod xlm
 """
 
 _ENCODER_DECODERS = "bart blenderbot blenderbot-small fsmt m2m_100 marian mbart mt5 pegasus plbart pop2piano t5 umt5"
@@ -155,6 +179,7 @@ _WINDOWED: dict[str, Windows] = {
     "phimoe": Windows(_nowhere),
     "qwen2": _QWEN,
     "qwen2_5_vl_text": _QWEN_VL,
+    "qwen2_5_omni_text": _QWEN_VL,
     "qwen2_moe": Windows(_qwen2_moe, 4096, switch="use_sliding_window"),
     "qwen2_vl_text": _QWEN_VL,
     "qwen3": _QWEN,
@@ -168,16 +193,32 @@ _WINDOWED: dict[str, Windows] = {
 # Models of pictures or sounds around a text model of a family: beside its layers they do nothing to text. Others (a
 # resampler in the text's stack, cross-attention to pictures) are refused by name.
 _WRAPPERS = """
-aria audioflamingo3 aya_vision cohere2_vision deepseek_vl fuyu gemma3 glmasr got_ocr2 idefics3 internvl lighton_ocr
+aria audioflamingo3 aya_vision cohere2_vision deepseek_vl fuyu gemma3 gemma4 glmasr got_ocr2 idefics3 internvl lighton_ocr
 llama4 llava llava_next llava_next_video llava_onevision mistral3 modernvbert moss_transcribe_diarize musicflamingo
 paligemma qwen2_5_vl qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_vl qwen3_vl_moe smolvlm video_llama_3
-video_llava vipllava
+video_llava vipllava mllama
 """
 WRAPPERS = frozenset(_WRAPPERS.split())
+
+# Encoders of pictures that cut them into patches of one size, all in one row.
+_PICTURES = """
+vit deit dinov2 dinov2_with_registers clip_vision_model siglip_vision_model
+"""
+
+# A text model and an encoder of pictures side by side: both work, and their results are compared.
+PAIRS = frozenset(["clip", "siglip"])
 
 FAMILIES: dict[str, Family] = {
     **dict.fromkeys(_FULL.split(), Family()),
     **{name: Family(windows=windows) for name, windows in _WINDOWED.items()},
+    "gemma3n_text": Family(windows=Windows(_every(5), 512), reuses=True, streams="altup"),
+    "deepseek_v4": Family(attention="compressed", windows=Windows(_nowhere, 128), streams="hyper"),
+    "gemma4_text": Family(windows=Windows(_every(6), 512), reuses=True),
+    "gemma4_unified_text": Family(windows=Windows(_every(6), 512), reuses=True),
+    "modernbert-decoder": Family(
+        windows=Windows(_every_stated_from_0("global_attn_every_n_layers", 3), 64, both_ways="local_attention")
+    ),
+    "minimax": Family(recurrence="lightning"),
     "gemma3_text": Family(windows=_WINDOWED["gemma3_text"], unless="use_bidirectional_attention"),
     **dict.fromkeys(_LATENT.split(), Family(attention="latent")),
     **dict.fromkeys(_ENCODERS.split(), Family("encoder")),
@@ -189,6 +230,15 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"), Family(attention="gated", recurrence="delta")),
     **dict.fromkeys(("lfm2", "lfm2_moe"), Family(recurrence="conv")),
     "mvp": Family("encoder_decoder", unless="use_prompt"),
+    **dict.fromkeys(_PICTURES.split(), Family("encoder", pictures=ALONE)),
+    **dict.fromkeys(("siglip_text_model", "siglip2_text_model"), Family("encoder", pooled="head.")),
+    "deberta": Family("encoder", distances="spans", unless="talking_head"),
+    "deberta-v2": Family("encoder", distances="buckets"),
+    "albert": Family("encoder", sharing="groups"),
+    "zamba": Family(recurrence="mamba", sharing="ties"),
+    "whisper": Family("encoder_decoder", sound=True),
+    "mllama_text_model": Family(skips="cross_attention_layers"),
+    "rwkv": Family(recurrence="rwkv"),
 }
 
 
@@ -203,7 +253,9 @@ def family_of(fields: TextFields, name: str) -> Family:
         )
         hint = Sentence("numel costs only architectures whose attention was checked")
         raise UnsupportedError(message, hint=hint)
-    if fields.wrapper not in WRAPPERS | {"", fields.model_type}:
+    if fields.wrapper in PAIRS:
+        family = family._replace(pictures=BESIDE)
+    elif fields.wrapper not in WRAPPERS | {"", fields.model_type}:
         message = Sentence(
             "{model}: what {what} does around its text model is not known, so its cost is not guessed",
             model=name,

@@ -31,7 +31,7 @@ class TextFields:
         filled: Mapping[str, Any] = table.hyperparameters
         name = next((n for n in _NESTED if isinstance(stated.get(n), dict) or isinstance(filled.get(n), dict)), None)
         self._name = table.name
-        self._outer = stated
+        self._outer, self._filled = stated, filled
         self.model_type: str = table.model_type or ""
         self.wrapper = ""  # the model type around the text model's own
         if name is not None:
@@ -39,6 +39,16 @@ class TextFields:
             stated, filled = stated.get(name) or {}, filled.get(name) or {}
             self.model_type = str(stated.get("model_type") or filled.get("model_type") or self.model_type)
         self._layers = (stated, filled)
+
+    def of_pictures(self) -> TextFields:
+        """The fields of the vision tower, for a model that has one beside its text."""
+        made: TextFields = object.__new__(type(self))
+        made._name, made._outer, made.model_type, made.wrapper = self._name, self._outer, self.model_type, ""
+        stated, filled = self._outer.get("vision_config"), self._filled.get("vision_config")
+        is_beside = isinstance(stated, dict) or isinstance(filled, dict)
+        made._filled = self._filled
+        made._layers = (stated or {}, filled or {}) if is_beside else self._layers
+        return made
 
     def get(self, *names: str, default: Any = None) -> Any:
         """The first of these fields that is there and not null."""

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import re
+
 from ..core.parameters import Component
 from ..core.records import NamedTuple
 from .attention import CROSS
+from .distances import MAPS
+from .pictures import is_pooled, tokens_of_picture, works_on_pictures
 from .setting import nbytes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..core.dtypes import DType
     from ..core.parameters import Parameter
+    from .pictures import Picture
 
 
 class Tokens(NamedTuple):
-    """Sequences of the batch; new tokens of each that the model reads, and those that an encoder reads."""
+    """Sequences of the batch; new tokens of each that the model reads, and those that an encoder reads.
+
+    `picture`: what is seen beside the text or instead of it. `skipped`: layers that have nothing to work on. `pooled`:
+    how the names of what works on one vector of each sequence begin. `distances`: how many are embedded and mapped, for
+    the batch together.
+    """
 
     batch: int
     new: int
     encoded: int
     has_encoder: bool = False
+    picture: Picture | None = None
+    skipped: frozenset[int] = frozenset()
+    pooled: str = ""
+    distances: int = 0
 
     @property
     def all_new(self) -> int:
@@ -32,6 +46,7 @@ _NO_PRODUCT = frozenset({"rel_pos_bias", "sink", "scale"})
 # State-space and recurrent parameters that are matrices in shape alone: they act element by element.
 _ELEMENTWISE = frozenset({"A_log", "D", "dt_bias"})
 _LINEAR_EMBEDDINGS = frozenset({"proj", "per_layer_proj"})
+_VECTORS = re.compile(r"time_mix_\w+$|compressor\.(?:ape|position_bias)$")
 
 
 def linear_cost(
@@ -48,8 +63,8 @@ def linear_cost(
         return None
     dtype, numel = held_as or row.tensor.dtype, row.numel
     nbytes = nbytes_of(dtype, numel)
-    if row.tower in ("vision", "audio") or row.component is Component.PROJECTOR:
-        return numel, 0, nbytes, 0  # works on pictures and sounds, not on tokens of text
+    if _is_idle(row, tokens):
+        return numel, 0, nbytes, 0
     n = _tokens_of(row, tokens)
     times = 3 if phase == "train" else 1
     if _is_lookup(row):
@@ -65,19 +80,37 @@ def linear_cost(
     return numel, times * 2 * numel * n, nbytes, read
 
 
+def _is_idle(row: Parameter, tokens: Tokens) -> bool:
+    """Whether a tensor works on pictures or sounds that are not there, or on an encoder's output that is not."""
+    if row.layer in tokens.skipped and row.tower not in ("vision", "audio"):
+        return True
+    if works_on_pictures(row, tokens.picture):
+        return False
+    return row.tower in ("vision", "audio") or (row.component is Component.PROJECTOR and not is_pooled(row))
+
+
 def _tokens_of(row: Parameter, tokens: Tokens) -> int:
-    if not tokens.has_encoder and CROSS.search(row.tensor.name):
-        return 0  # nothing to attend to
-    if row.tower == "encoder" or (row.part in ("k", "v") and CROSS.search(row.tensor.name)):
-        return tokens.batch * tokens.encoded  # keys and values of an encoder's output are made once
-    if row.component is Component.HEAD and "pooler" in row.tensor.name:
-        return tokens.batch  # the first token of each sequence alone
-    return tokens.all_new
+    """How many vectors of the whole batch are multiplied with the tensor."""
+    name, n = row.tensor.name, tokens.new
+    if tokens.distances and MAPS.search(name):
+        return tokens.distances
+    if tokens.picture is not None and works_on_pictures(row, tokens.picture):
+        n = tokens_of_picture(row, tokens.picture)
+    elif row.component is Component.PROJECTOR or (tokens.pooled and name.startswith(tokens.pooled)):
+        n = 1
+    elif not tokens.has_encoder and CROSS.search(name):
+        n = 0  # nothing to attend to
+    elif row.tower == "encoder" or (row.part in ("k", "v") and CROSS.search(name)):
+        is_halved = row.component is Component.CONV and ".conv1." in name  # the second one halves a sound's length
+        n = tokens.encoded * (2 if is_halved else 1)  # keys and values of an encoder's output are made once
+    elif row.component is Component.HEAD and "pooler" in name:
+        n = 1  # the first token of each sequence alone
+    return tokens.batch * n
 
 
 def _is_lookup(row: Parameter) -> bool:
     if row.component is Component.EMBEDDING:
-        return row.part not in _LINEAR_EMBEDDINGS
+        return row.part not in _LINEAR_EMBEDDINGS and row.part != "patch_or_feature"
     return row.part == "rel_pos_bias"
 
 
@@ -85,4 +118,8 @@ def _is_product(row: Parameter) -> bool:
     """Whether tokens are multiplied with the tensor as a matrix (or a kernel): biases, gains and tables are not."""
     if len(row.tensor.shape) < 2 or row.role == "bias" or row.part in _NO_PRODUCT or row.part in _ELEMENTWISE:
         return False
+    if row.component is Component.HEAD and row.part == "pooling" and row.tensor.name.endswith("probe"):
+        return False
+    if _VECTORS.search(row.tensor.name):
+        return False  # RWKV's, stored as (1, 1, channels); what is added to gates
     return row.component is not Component.NORM or row.part in ("gate_mlp", "adaln")

@@ -36,22 +36,33 @@ def state_of(row: Parameter, fields: TextFields, family: Family) -> State | None
     Of a convolution over k tokens the last k − 1 inputs are kept. Mamba (Gu and Dao 2023) keeps A's shape, channels ×
     N; Mamba-2 (Dao and Gu 2024) has one A a head, so that the channels are those of the output projection.
     The gated delta rule (Yang et al. 2024, arXiv 2412.06464) keeps keys × values of each head, and reads it for the
-    key, to learn what to correct, and for the query.
+    key, to learn what to correct, and for the query. Lightning attention (MiniMax 2025, arXiv 2501.08313) keeps keys ×
+    values, and its update is a product as its reading is. RWKV (Peng et al. 2023) keeps five vectors a layer.
     """
     if not family.recurrence or row.excluded is not None or row.role != "weight":
         return None
-    shape = row.tensor.shape
+    shape, made = row.tensor.shape, None
     if (row.component in (Component.SSM, Component.LINEAR_ATTENTION) and row.part == "conv1d") or _is_short_conv(row):
         return State(row.numel - shape[0])
     if family.recurrence == "mamba" and row.part == "A_log":
-        return State(row.numel, row.numel)
-    if family.recurrence == "mamba2" and row.component is Component.SSM and row.part == "out_proj":
-        numel = row.numel // fields.d_model * fields.integer("mamba_d_state", "ssm_state_size", "state_size")
+        made = State(row.numel, row.numel)
+    elif family.recurrence == "rwkv" and row.component is Component.RECURRENT and row.part == "output":
+        made = State(3 * shape[-1] + 2 * shape[0])
+    elif row.part == "out_proj" and row.component in (Component.SSM, Component.LINEAR_ATTENTION):
+        made = _behind(row, fields, family)
+    return made
+
+
+def _behind(row: Parameter, fields: TextFields, family: Family) -> State | None:
+    """The state in front of an output projection, whose width is that of all heads."""
+    width = row.numel // fields.d_model
+    if family.recurrence == "mamba2" and row.component is Component.SSM:
+        numel = width * fields.integer("mamba_d_state", "ssm_state_size", "state_size")
         return State(numel, numel)
-    if family.recurrence == "delta" and row.component is Component.LINEAR_ATTENTION and row.part == "out_proj":
-        numel = row.numel // fields.d_model * fields.integer("linear_key_head_dim")
-        return State(numel, 2 * numel)
-    return None
+    if row.component is Component.SSM or family.recurrence not in ("delta", "lightning"):
+        return None
+    head = fields.integer("linear_key_head_dim") if family.recurrence == "delta" else width // fields.n_heads
+    return State(width * head, 2 * width * head)
 
 
 def _is_short_conv(row: Parameter) -> bool:

@@ -1,0 +1,47 @@
+"""Which matrices run more than once in a pass, since several layers share them?"""
+
+from __future__ import annotations
+
+import re
+
+from ..core.parameters import Component
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..core.parameters import Parameter, ParameterTable
+    from .families import Family
+    from .fields import TextFields
+
+_LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
+
+
+def runs_again(table: ParameterTable, fields: TextFields, family: Family) -> list[Parameter]:
+    """A row for each further run of a shared matrix, under a name of its own; none for a model that shares nothing."""
+    if family.sharing == "groups":
+        return _groups(table, fields)
+    if family.sharing == "ties":
+        return _ties(table)
+    return []
+
+
+def _groups(table: ParameterTable, fields: TextFields) -> list[Parameter]:
+    """ALBERT: layer i of L is that of group i·G // L, run again."""
+    n_layers, n_groups = fields.n_layers, fields.integer("num_hidden_groups")
+    again, ran = [], set()
+    for i in range(n_layers):
+        group = int(i / (n_layers / n_groups))  # as transformers divides
+        rows = [row for row in table.rows if row.layer == group] if group in ran else []
+        again += [row._replace(tensor=row.tensor._replace(name=f"again.{i}.{row.tensor.name}")) for row in rows]
+        ran.add(group)
+    return again
+
+
+def _ties(table: ParameterTable) -> list[Parameter]:
+    """Zamba: a block stands in several places of the stack, tied; each place has keys and values of its own."""
+    rows = {row.tensor.name: row for row in table.rows}
+    again = []
+    for name, target in table.aliases.items():
+        row, layer = rows.get(target), _LAYER.search(name)
+        if row is not None and layer is not None and row.component is not Component.EMBEDDING:
+            again.append(row._replace(tensor=row.tensor._replace(name=name), layer=int(layer[1])))
+    return again
