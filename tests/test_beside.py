@@ -120,6 +120,18 @@ def test_modules_that_are_not_converted_have_no_scales():
     assert scales["numel"] == 2 * 4 * (2 * 2) + 3 * (2 * 3)
 
 
+def test_the_scales_of_experts_in_mxfp4_are_a_line():
+    """openai/gpt-oss-safeguard-20b: the hub counts 21,511,953,984 elements, 597,196,800 more than the model has."""
+    config = {"model_type": "gpt_oss", "num_hidden_layers": 24, "num_local_experts": 32}
+    (file,) = (
+        numel.inspect(config | {"quantization_config": {"quant_method": "mxfp4"}})
+        .report()
+        .data["models"][0]["published_files"]
+    )
+    scales = next(line for line in file["lines"] if line["kind"] == "scale")
+    assert numel.inspect(config).total + scales["numel"] == 21_511_953_984
+
+
 TINY = {
     "model_type": "deepseek_v3", "architectures": ["DeepseekV3ForCausalLM"], "vocab_size": 40, "hidden_size": 16,
     "intermediate_size": 24, "moe_intermediate_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2,

@@ -48,6 +48,9 @@ def _lines(table: ParameterTable, inventory: Inventory) -> Iterator[Holding]:
     scales = _block_scales(table, inventory)
     if scales:
         yield Holding("scale", "", scales, counted=True)
+    scales = _mxfp4_scales(table)
+    if scales:
+        yield Holding("scale", "", scales)
     for formula in inventory.legacy:
         yield Holding("buffer", buffer_part(formula.template), _by_part([("", formula)])[""])
     copies = _by_part((place(formula.template).part, formula) for formula in inventory.formulas if formula.tied_to)
@@ -97,6 +100,21 @@ def _block_scales(table: ParameterTable, inventory: Inventory) -> Shapes:
     for formula in inventory.extra:
         if not formula.is_buffer and _is_matrix(place(formula.template), _shape(formula), formula.template):
             _add_blocks(scales, (formula.template, _shape(formula), formula.n_tensors), block, left_out)
+    return scales
+
+
+def _mxfp4_scales(table: ParameterTable) -> Shapes:
+    """The scales of experts in MXFP4, one for 32 values; the hub's counts of some models leave them out.
+
+    Source: transformers, integrations/mxfp4.py: `experts.*_proj` becomes `*_proj_blocks` and `*_proj_scales`.
+    """
+    stated = table.config.fields.get("quantization_config") if table.config else None
+    scales: Shapes = {}
+    if isinstance(stated, dict) and stated.get("quant_method") == "mxfp4":
+        for row, n in kinds_of(table):
+            shape = row.tensor.shape
+            if row.part == "experts" and row.role == "weight" and len(shape) == 3 and shape[1] % 32 == 0:
+                _add(scales, (shape[0], shape[2], shape[1] // 32), n)
     return scales
 
 

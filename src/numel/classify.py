@@ -20,6 +20,7 @@ from .core.visible import visible
 from .errors import Sentence, UsageError
 from .forms import form_of, masked, numbers_at, stem_of
 from .mtp import ahead
+from .owners import by_owner
 from .registry import near_hint
 from .rules import (
     BESIDE_TOKEN_TABLE,
@@ -263,6 +264,7 @@ class _Judge:
         self._knows_parameters = inventory.source.kind == "module"
         self._knows_router_biases = self._knows_parameters or bool(inventory.formulas)
         self._clues = clues
+        self._classes = inventory.classes
         self._special = _special(inventory)
         self._verdicts: dict[object, _Verdict] = {}
 
@@ -311,6 +313,8 @@ class _Judge:
         component, part, role, tower = place(name, siblings)
         if name in self._token_tables:
             component, part = Component.EMBEDDING, "token"
+        if component is Component.UNCLASSIFIED and self._classes:
+            component, part = by_owner(name, self._classes) or (component, part)
         buffer = self._buffer_part(name, shape)
         if buffer is not None:
             return Component.BUFFER, buffer, role, tower, "buffer"

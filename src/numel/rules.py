@@ -94,7 +94,7 @@ RULES: tuple[Group, ...] = (
         either(
             r"altup|laurel|hyper_connection|[._]hc[._]|_hc\.|attn_res\.|_input\.query$",  # several streams
             r"layer_?scale|layer_output_scale|\.ls_?\d|\.lambda_\d$|lambdas$|(?<!norm\.)gamma(?:_\d)?$",
-            r"stages\.\{\}\.layers\.\d+\.proj$|residual(?!_vector|_conv)|_attn_\w+_gate$|hidden_states_(?:scale|bias)$",
+            r"(?:stages\.\{\}\.layers\.\d+|backbone\.blocks\.\{\}|^\.blocks\.\{\})\.proj$|residual(?!_vector|_conv)|_attn_\w+_gate$|hidden_states_(?:scale|bias)$",
         ),
         (
             (r"altup|laurel|hyper|_hc\.|hc_|attn_res|query$|layer_?scale\w*\.|\.proj$", "mixing"),
@@ -105,7 +105,7 @@ RULES: tuple[Group, ...] = (
     # ── What no module of a known kind owns ───────────────────────────────────────────────────────────────────────
     Group(
         Component.OTHER,
-        r"bottleneck\.input\.dense$|model\.proj$|(?:^\.|encoder\.)(?:input_linear|out|out_mid)$|z_[A-Z]_init$|latent_\w+_factor$|modules\.encoder_proj$|(?<!self\.)logit_(?:scale|bias)",
+        r"bottleneck\.input\.dense$|model\.proj$|enc_output(?:\.\d)?$|(?:^\.|encoder\.)(?:input_linear|out|out_mid)$|z_[A-Z]_init$|latent_\w+_factor$|modules\.encoder_proj$|(?<!self\.)logit_(?:scale|bias)",
         (
             (r"\{\}\.", "layer_direct"),
             (r"", "model_direct"),
@@ -151,7 +151,7 @@ RULES: tuple[Group, ...] = (
         Component.PROJECTOR,
         either(
             r"(?:(?<!vocab_)projector|connector|aligner|merger|resampler|embed_(?:vision|audio))(?:\.|$)(?!.*\{\})|merger_list\.",
-            r"image_to_text_projection(?:\.|$)|^\.mlp_AR\.|^\.(?:(?:model\.)?audio_tower\.)?proj$",
+            r"image_to_text_projection(?:\.|$)|^\.mlp_AR\.|(?:^|audio_tower)\.proj[12]?$|_to_(?:mm|talker)_proj(?:ection)?$|cross_modal_\w+_transform$",
             r"eh_proj$|mtp\.fc$|mtp\.\w*proj$|^\.(?:model\.)?(?:mm|mlp1)\.|text_model\.head$",  # SigLIP: from text to the space of both
             r"(?:^|vision_encoder)\.adapter\.mlp\.\d$|(?:^|audio_tower)\.output_proj$",
         ),
@@ -206,6 +206,7 @@ RULES: tuple[Group, ...] = (
             r"^\.(?:\w+\.)*output_(?:projection|layer)$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
             r"decode_head\.linear_|(?:start|end)_transform\.|sequence_summary\.|logits_proj$|score\.(?:dense|out_proj)$|^\.(?:column_)?output_(?:weights|bias)$",
+            r"class_predictor$|(?<![qkv])_head\.(?:layers|proj|logit_fc)\.(?:\d+|\{\})$|(?:duration|pitch|energy)_predictor\.linear$",
             r"^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|dur\w*_predictor\.proj$|hidden_to_|decoder_pred$",
             # wav2vec 2.0's: what frames are told from, which speaker it is
             r"quantizer\.weight_proj$|^\.(?:project_(?:hid|q)|(?:speaker|ctc)_proj|feature_extractor|objective|layer_weights)$|^\.tdnn\.",
@@ -219,7 +220,7 @@ RULES: tuple[Group, ...] = (
             ),
             (r"weight_proj|project_|tdnn|feature_ex|layer_weights", "transform"),
             (
-                r"objective|output_(?:weights|bias)$|logits_proj|decoder_pred|(?:speaker|ctc)_proj|(?:feat|prob)_out$|predictor\.proj$|dist_head",
+                r"objective|class_predictor|_head\.\w+\.[\d{]|_predictor\.linear|output_(?:weights|bias)$|logits_proj|decoder_pred|(?:speaker|ctc)_proj|(?:feat|prob)_out$|predictor\.proj$|dist_head",
                 "task",
             ),
             (r"classifier|score|itm_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion", "task"),
@@ -324,7 +325,7 @@ RULES: tuple[Group, ...] = (
     # ── Embeddings ────────────────────────────────────────────────────────────────────────────────────────────────
     Group(
         Component.EMBEDDING,
-        r"embed|embd|wte|wpe|emb$|shared$|token_types$|latents|patchif|_tokens?$|newline|codevectors$",
+        r"embed|embd|wte|wpe|positional_encod|position_enc$|emb$|shared$|token_types$|latents|patchif|_tokens?$|newline|codevectors$",
         (
             (r"position|wpe|pos_emb|\.pe_", "position"),
             (r"type|segment", "token_type"),

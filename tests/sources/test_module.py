@@ -193,3 +193,25 @@ def test_a_training_checkpoint_names_the_state_dict_inside(key):
 def test_a_state_dict_with_something_else_in_it_names_that():
     with pytest.raises(UsageError, match="step is no tensor"):
         numel.inspect({"w.weight": torch.zeros(2, 3), "step": 3})
+
+
+def test_where_a_name_says_nothing_the_class_of_its_module_does():
+    class Block(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.mix, self.out = torch.nn.Conv1d(4, 4, 3), torch.nn.Linear(4, 4)
+
+    class TinyFeedForward(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.wide = torch.nn.Linear(4, 8)
+
+    net = torch.nn.ModuleDict({"one": Block(), "two": TinyFeedForward()})
+    rows = numel.inspect(net).parameters
+    assert [(row.tensor.name, row.component.value) for row in rows if row.role == "weight"] == [
+        ("one.mix.weight", "conv"),
+        ("one.out.weight", "unclassified"),
+        ("two.wide.weight", "mlp"),
+    ]
+    state = numel.inspect(net.state_dict()).parameters
+    assert {row.component.value for row in state} == {"unclassified"}

@@ -69,7 +69,7 @@ class Inventory(NamedTuple):
     packed weights of which only the number of elements is known. `formulas`: how each shape follows from the
     config, when a blueprint is known, and `hyperparameters` the fields that they use, defaults filled in.
     `legacy` and `extra`: the same for what checkpoints of that config may hold beside them, `published` the
-    checkpoints that the config belongs to. `warnings`: what is odd about the source and harmless.
+    checkpoints that the config belongs to. `classes`: of a live module, path → the name of its class. `warnings`: what is odd about the source and harmless.
     """
 
     name: str
@@ -87,3 +87,4 @@ class Inventory(NamedTuple):
     published: tuple[Published, ...] = ()
     mtp: frozenset[str] = frozenset()
     flat: frozenset[str] = frozenset()
+    classes: Mapping[str, str] = {}

@@ -59,7 +59,8 @@ def read(live: object) -> Inventory:
     class_name, config = type(module).__name__, _config(module)
     name = name_of(config) if config else None
     source = Source("module", "torch", class_name)
-    return _inventory(name or class_name, source, list(_of_module(module)), (), config)
+    classes = {path: type(inner).__name__ for path, inner in module.named_modules(remove_duplicate=False)}
+    return _inventory(name or class_name, source, list(_of_module(module)), (), config)._replace(classes=classes)
 
 
 def members(live: object) -> list[Member]:
