@@ -3,7 +3,7 @@
 import json
 import os
 from fractions import Fraction
-from math import isqrt
+from math import isqrt, ulp
 
 import numpy as np
 import pytest
@@ -19,7 +19,16 @@ from numel.statistics.scan import Reading
 from numel.statistics.summary import QUANTILES
 
 N = 66_001  # more than a tensor that is small
-KINDS = ("normal", "heavy-tailed", "all patterns", "subnormal", "constant", "mean beyond std", "pruned")
+KINDS = (
+    "normal",
+    "heavy-tailed",
+    "without a mean",
+    "all patterns",
+    "subnormal",
+    "constant",
+    "mean beyond std",
+    "pruned",
+)
 BITS = {"BF16": 16, "F16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "I8": 8, "F32": 32, "F64": 64}
 
 
@@ -29,6 +38,7 @@ def drawn(kind, n=N):
     return {
         "normal": normal * 0.02,
         "heavy-tailed": rng.standard_t(2, n),
+        "without a mean": rng.standard_cauchy(n),
         "subnormal": normal * 1e-40,
         "constant": np.full(n, 0.375),
         "mean beyond std": 1 + normal * 1e-3,
@@ -101,8 +111,8 @@ def nearest_root(x: Fraction) -> float:
     """√x, correctly rounded: the float whose square is nearest, found among the neighbours of an integer root."""
     if x == 0:
         return 0.0
-    shift = 400
-    root = Fraction(isqrt(int(x * 4**shift * 4**600)), 2**shift * 2**600)
+    shift = 1400
+    root = Fraction(isqrt(int(x * 4**shift)), 2**shift)
     return root.numerator / root.denominator
 
 
@@ -123,8 +133,8 @@ def truth(values):
     return {
         "mean": mean.numerator / mean.denominator,
         "std": nearest_root(m2),
-        "l1": float(size),
-        "l2": nearest_root(x2),
+        "l1": float(size) if size < 2**1024 else None,
+        "l2": nearest_root(x2) if x2 < 4**1024 else None,
         "kurtosis": float(m4 / m2**2 - 3) if m2 else None,
         "skewness": nearest_root(m3**2 / m2**3) * (1 if m3 >= 0 else -1) if m2 else None,
     }
@@ -153,7 +163,7 @@ def test_narrow_types_are_exact_to_the_last_bit(dtype, kind, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", ["F32", "F64"])
-def test_wide_types_are_exact_in_counts_and_near_in_sums(dtype, kind, tmp_path):
+def test_wide_types_are_exact_in_counts_and_correctly_rounded_or_next_to_it(dtype, kind, tmp_path):
     raw = stored(dtype, kind)
     values = meaning(dtype, raw)
     finite = values[np.isfinite(values)]
@@ -161,11 +171,16 @@ def test_wide_types_are_exact_in_counts_and_near_in_sums(dtype, kind, tmp_path):
     assert (found.n_nan, found.n_plus_inf) == (np.isnan(values).sum(), (values == np.inf).sum())
     assert found.n_finite == len(finite)
     assert (found.zeros, found.min, found.max) == ((values == 0).sum(), finite.min(), finite.max())
-    if dtype == "F64" and kind in ("all patterns", "subnormal"):  # fourth powers beyond float64, squares below it
-        return
     expected = truth(values)
     for key in ("mean", "std", "l1", "l2"):
-        assert getattr(found, key) == pytest.approx(expected[key], rel=1e-13, abs=1e-16 * expected["l2"]), key
+        known = getattr(found, key)
+        if expected[key] is None:  # beyond float64
+            assert known is None
+        else:
+            allowed = {"std": ulp(expected[key]), "l2": ulp(expected[key])} if dtype == "F32" else {}
+            if dtype == "F32" and kind == "all patterns":  # 76 powers of ten: what cancels is known as well as Σ|x|
+                allowed["mean"] = expected["l1"] / len(finite) * 2.0**-53
+            assert abs(known - expected[key]) <= allowed.get(key, 0), key
     if expected["kurtosis"] is not None:
         assert found.kurtosis == pytest.approx(expected["kurtosis"], rel=1e-10, abs=1e-10)
     for (_, value), exact in zip(found.quantiles, np.quantile(finite, QUANTILES).tolist(), strict=True):

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 WORK_NBYTES = (4 << 20) + (1 << 18)  # native.c, WORK_F32: a thread's own tables and buffer
 BLOCK = 1 << 18  # elements whose sums are added up together: the grid on which tensors are cut
+N_SUMS = 11  # of a block, as sum_f32 gives them: BlockSums in statistics/exact.py
 F32_SHIFT = 12  # bits of an F32 that its bin leaves out
-VERSION = 2  # of what Kernels promises: a library that was built from older sources is left alone
+VERSION = 3  # of what Kernels promises: a library that was built from older sources is left alone
 
 
 class Kernels(Protocol):

@@ -22,7 +22,7 @@
 #error "numel counts in numpy here"
 #endif
 
-#define VERSION 2 /* kernels/__init__.py asks for it */
+#define VERSION 3 /* kernels/__init__.py asks for it */
 #define N_PATTERNS 65536
 #define TABLE (N_PATTERNS + 16) /* 64 bytes of padding */
 #define READ_NBYTES (1 << 18)   /* of the buffer: 64 KiB to 1 MiB read equally fast, and this leaves room in L2 */
@@ -30,7 +30,8 @@
 #define F32_BINS (1 << 20)
 #define BLOCK (1 << 18) /* elements whose sums are added up in lanes; the blocks are joined exactly */
 #define LANES 16
-#define N_SUMS 7    /* of a block: d, d2, d3, d4 (d = x - pivot), |x|, least, greatest */
+#define SHORT 16    /* elements of a lane that are added up plainly; what their sum joins keeps what rounding loses */
+#define N_SUMS 11   /* of a block: d, d2, |x|, each with what rounding lost; d3, d4 (d = x - pivot), least, greatest, unit */
 #define N_TALLIES 5 /* bits used, zeros, NaN, +inf, -inf */
 #define AHEAD 4096  /* bytes: the hardware does not prefetch far enough past a loop that stores at random */
 
@@ -175,7 +176,7 @@ typedef int32_t vi __attribute__((vector_size(64)));
 typedef uint32_t vu __attribute__((vector_size(64)));
 
 typedef struct {
-    vd d1[2], d2[2], d3[2], d4[2], size[2];
+    vd d1[2], lost1[2], d2[2], lost2[2], size[2], lost_size[2], d3[2], d4[2];
     vf least, greatest;
 } Lanes;
 
@@ -183,6 +184,24 @@ typedef struct {
     uint32_t used;
     uint64_t zeros, nan, plus_inf, minus_inf;
 } Tally;
+
+/* sum + x, and what its rounding lost: together they are exact (Knuth, "The Art of Computer Programming", 4.2.2) */
+#define ADD(KIND, sum, lost, x)                                 \
+    do {                                                        \
+        KIND before = (sum), more = (x), after = before + more; \
+        KIND part = after - before;                             \
+        (lost) += (before - (after - part)) + (more - part);    \
+        (sum) = after;                                          \
+    } while (0)
+
+/* The sums of a few elements of each lane join the exact ones, and begin anew. */
+#define JOIN(l, few1, few2, few_sizes)                         \
+    for (int h = 0; h < 2; h++) {                              \
+        ADD(vd, (l).d1[h], (l).lost1[h], few1[h]);             \
+        ADD(vd, (l).d2[h], (l).lost2[h], few2[h]);             \
+        ADD(vd, (l).size[h], (l).lost_size[h], few_sizes[h]);  \
+        few1[h] = few2[h] = few_sizes[h] = (vd){0};            \
+    }
 
 static void reset(Lanes *lanes) {
     memset(lanes, 0, sizeof *lanes);
@@ -194,7 +213,9 @@ static void reset(Lanes *lanes) {
 
 /* Elements one by one, lane after lane from the first: the tail of a block, and what holds a NaN or an infinity. */
 static void add_slowly(const uint8_t *p, int64_t n, double pivot, Lanes *lanes, Tally *tally) {
+    vd d1[2] = {{0}}, d2[2] = {{0}}, sizes[2] = {{0}};
     for (int64_t i = 0; i < n; i++) {
+        if (i && i % (SHORT * LANES) == 0) JOIN(*lanes, d1, d2, sizes)
         uint32_t bits;
         float x;
         int lane = (int)(i % LANES), half = lane / 8, at = lane % 8;
@@ -208,16 +229,17 @@ static void add_slowly(const uint8_t *p, int64_t n, double pivot, Lanes *lanes, 
             continue;
         }
         double d = (double)x - pivot, dd = d * d;
-        lanes->d1[half][at] += d;
-        lanes->d2[half][at] += dd;
+        d1[half][at] += d;
+        d2[half][at] += dd;
         lanes->d3[half][at] += dd * d;
         lanes->d4[half][at] += dd * dd;
-        lanes->size[half][at] += fabs((double)x);
+        sizes[half][at] += fabs((double)x);
         if (x < lanes->least[lane]) lanes->least[lane] = x;
         if (x > lanes->greatest[lane]) lanes->greatest[lane] = x;
         tally->used |= bits;
         tally->zeros += size == 0;
     }
+    JOIN(*lanes, d1, d2, sizes)
 }
 
 /* Where `mask` holds `a`, else `b`: vectors have no ?: in C. */
@@ -232,6 +254,7 @@ static inline __attribute__((always_inline)) int add_quickly(
     for (int i = 0; i < 8; i++) about[i] = pivot;
     vu used = {0};
     vi zeros = {0}, odd = {0};
+    vd d1[2] = {{0}}, d2[2] = {{0}}, sizes[2] = {{0}};
     for (int64_t i = 0; i < n; i += LANES, p += 64) {
         vu bits;
         vf x;
@@ -253,12 +276,13 @@ static inline __attribute__((always_inline)) int add_quickly(
         for (int h = 0; h < 2; h++) {
             vd v = __builtin_convertvector(half[h], vd), size_of = __builtin_convertvector(size_half[h], vd);
             vd d = v - about, dd = d * d;
-            l.d1[h] += d;
-            l.d2[h] += dd;
+            d1[h] += d;
+            d2[h] += dd;
             l.d3[h] += dd * d;
             l.d4[h] += dd * dd;
-            l.size[h] += size_of;
+            sizes[h] += size_of;
         }
+        if ((i / LANES + 1) % SHORT == 0 || i + LANES == n) JOIN(l, d1, d2, sizes)
     }
     uint32_t bits = 0;
     uint64_t nothing = 0;
@@ -318,19 +342,34 @@ static double folded(const vd sums[2]) {
     return lane[0];
 }
 
+/* The same, and what rounding lost. */
+static void fold(const vd sums[2], const vd losses[2], double *to) {
+    double lane[LANES], lost[LANES];
+    memcpy(lane, sums, sizeof lane);
+    memcpy(lost, losses, sizeof lost);
+    for (int half = LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) {
+            lost[i] += lost[i + half];
+            ADD(double, lane[i], lost[i], lane[i + half]);
+        }
+    to[0] = lane[0];
+    to[1] = lost[0];
+}
+
 static void close_block(Lanes *lanes, double *sums) {
-    sums[0] = folded(lanes->d1);
-    sums[1] = folded(lanes->d2);
-    sums[2] = folded(lanes->d3);
-    sums[3] = folded(lanes->d4);
-    sums[4] = folded(lanes->size);
+    fold(lanes->d1, lanes->lost1, sums);
+    fold(lanes->d2, lanes->lost2, sums + 2);
+    fold(lanes->size, lanes->lost_size, sums + 4);
+    sums[6] = folded(lanes->d3);
+    sums[7] = folded(lanes->d4);
     float least = lanes->least[0], greatest = lanes->greatest[0];
     for (int i = 1; i < LANES; i++) {
         if (lanes->least[i] < least) least = lanes->least[i];
         if (lanes->greatest[i] > greatest) greatest = lanes->greatest[i];
     }
-    sums[5] = least;
-    sums[6] = greatest;
+    sums[8] = least;
+    sums[9] = greatest;
+    sums[10] = 0; /* the unit is 2^0 */
     reset(lanes);
 }
 

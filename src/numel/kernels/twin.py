@@ -1,7 +1,8 @@
 """How often does each bit pattern occur, and what are the power sums? The functions of native.c in numpy, bit for bit.
 
 Taken where no compiler was at hand when numel was installed. The sums of F32 run over sixteen lanes: element i of a block
-adds to lane i mod 16, the lanes are added pairwise at the end of each block, and a NaN or an infinity adds nothing.
+adds to lane i mod 16, sixteen of a lane by themselves and these to a sum that keeps what rounding loses; the lanes are added
+pairwise at the end of each block, and a NaN or an infinity adds nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import BLOCK, F32_SHIFT, VERSION
+from . import BLOCK, F32_SHIFT, N_SUMS, VERSION
 from .twin_histogram import (
     added,
     at_ranks,
@@ -55,6 +56,7 @@ __all__ = [
 ]
 LEVEL = "numpy"
 LANES = 16
+SHORT = 16  # elements of a lane that are added up plainly
 _READ_NBYTES = BLOCK * 4
 
 
@@ -78,12 +80,12 @@ def sum_f32(  # noqa: PLR0913, PLR0917
 ) -> tuple[int, int, int, int, int, int]:
     """Count the upper 20 bits of each F32 into `work` (u32, from its start) and the sums of each block into `sums`.
 
-    `sums`: (blocks, 7) of Σd, Σd², Σd³, Σd⁴ with d = x − pivot, Σ|x|, the least and the greatest. Comes back: the
-    bytes read, the bits that any finite value uses, how many are zero, NaN, +inf, −inf.
+    `sums`: (blocks, 11) of Σd, Σd² and Σ|x|, each with what rounding lost, Σd³, Σd⁴ with d = x − pivot, the least, the
+    greatest, 0. Comes back: the bytes read, the bits that any finite value uses, how many are zero, NaN, +inf, −inf.
     """
     table = np.frombuffer(work, np.uint32, 1 << (32 - F32_SHIFT))
     table[:] = 0
-    rows = np.frombuffer(sums, np.float64).reshape(-1, 7)
+    rows = np.frombuffer(sums, np.float64).reshape(-1, N_SUMS)
     done = used = zeros = n_nan = plus = minus = 0
     for number, piece in enumerate(_pieces(source, offset, nbytes)):
         bits = np.frombuffer(piece[: len(piece) // 4 * 4], np.uint32)
@@ -108,19 +110,62 @@ def widened(values: NDArray[Any]) -> NDArray[np.float64]:
         return values.astype(np.float64)
 
 
-def block_sums(values: NDArray[Any], finite: NDArray[np.bool_], pivot: float) -> list[float]:
-    """The seven sums of one block of floats (n,); `finite` says which of them count."""
+def block_sums(
+    values: NDArray[Any], finite: NDArray[np.bool_], pivot: float, *, unit: int | None = 0
+) -> tuple[float, ...]:
+    """The eleven sums of one block of floats (n,); `finite` says which of them count.
+
+    They are those of 2^-unit times the values, so that no square of float64 leaves it. None, for the types that only numpy
+    sums: whatever suits the block, and each element joins the exact sum by itself.
+    """
+    short = SHORT if unit is not None else 1
     wide = widened(values)
-    about = np.zeros(-(-len(wide) // LANES) * LANES)
-    size = np.zeros_like(about)
-    np.subtract(wide, pivot, out=about[: len(wide)], where=finite)
-    np.absolute(wide, out=size[: len(wide)], where=finite)
-    with np.errstate(over="ignore", invalid="ignore"):  # fourth powers of float64: whoever adds them up looks
+    n = len(wide)
+    whole = n // LANES * LANES
+    about, size = (np.zeros(_padded(whole) + _padded(n - whole)) for _ in range(2))
+    for begin, end, at in ((0, whole, 0), (whole, n, _padded(whole))):
+        part = slice(at, at + end - begin)
+        with np.errstate(over="ignore"):
+            np.subtract(wide[begin:end], pivot, out=about[part], where=finite[begin:end])
+        np.absolute(wide[begin:end], out=size[part], where=finite[begin:end])
+    if unit is None:
+        unit = int(np.frexp(max(np.abs(about).max(initial=0), size.max(initial=0)))[1])
+    if unit:
+        about, size = np.ldexp(about, -unit), np.ldexp(size, -unit)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is seen by whoever adds it up
         square = about * about
-        lanes = [_in_lanes(x) for x in (about, square, square * about, square * square, size)]
+        exact = [each for x in (about, square, size) for each in _joined(x, short)]
+        lanes = [_in_lanes(x) for x in (square * about, square * square)]
     least = np.min(wide, initial=np.inf, where=finite)
     greatest = np.max(wide, initial=-np.inf, where=finite)
-    return [*lanes, float(least), float(greatest)]
+    return (*exact, *lanes, float(least), float(greatest), float(unit))
+
+
+def _padded(n: int) -> int:
+    return -(-n // (SHORT * LANES)) * SHORT * LANES
+
+
+def _joined(padded: NDArray[np.float64], n_short: int) -> tuple[float, float]:
+    """Short sums of each lane, joined to one sum and to what its rounding lost; then the lanes pairwise."""
+    short = np.add.reduce(padded.reshape(-1, n_short, LANES), axis=1)
+    if not len(short):
+        return 0.0, 0.0
+    ends = np.add.accumulate(short, axis=0)
+    begins = np.concatenate([np.zeros((1, LANES)), ends[:-1]])
+    lane, lost = ends[-1], np.add.reduce(_lost(begins, short, ends), axis=0)
+    half = LANES // 2
+    while half:
+        after = lane[:half] + lane[half : 2 * half]
+        lost = lost[:half] + lost[half : 2 * half] + _lost(lane[:half], lane[half : 2 * half], after)
+        lane, half = after, half // 2
+    return float(lane[0]), float(lost[0])
+
+
+def _lost(before: NDArray[np.float64], more: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What rounding took from before + more (Knuth, "The Art of Computer Programming", 4.2.2)."""
+    part = after - before
+    found: NDArray[np.float64] = (before - (after - part)) + (more - part)
+    return found
 
 
 def _in_lanes(padded: NDArray[np.float64]) -> float:

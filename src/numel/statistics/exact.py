@@ -34,6 +34,25 @@ class PowerSums(NamedTuple):
         return PowerSums(*(a + b for a, b in zip(self, other, strict=True)))
 
 
+class BlockSums(NamedTuple):
+    """What the kernels give of one block: Σd, Σd² and Σ|x| with what their rounding lost, Σd³, Σd⁴, where d = x − pivot.
+
+    All of them in 2^unit as the unit of d and x; `least` and `greatest` of x itself.
+    """
+
+    d1: float
+    lost1: float
+    d2: float
+    lost2: float
+    size: float
+    lost_size: float
+    d3: float
+    d4: float
+    least: float
+    greatest: float
+    unit: float
+
+
 def total(sums: Iterable[PowerSums]) -> PowerSums:
     """All of them added."""
     found = PowerSums(0)
@@ -83,13 +102,21 @@ def shifted(sums: Sequence[int], n: int, pivot: float) -> tuple[int, int, int, i
 
 
 def of_blocks(blocks: Sequence[Sequence[float]], n: int, pivot: float) -> PowerSums | None:
-    """The sums of blocks (Σd … Σd⁴, Σ|x| each, as the kernels give them); None where one left the range of float64."""
+    """The sums of blocks, as the kernels give them; None where one left the range of float64."""
     found = [0] * (_N_POWERS + 1)
-    for block in blocks:
-        for k in range(_N_POWERS + 1):
-            if not isfinite(block[k]):
-                return None
-            found[k] += units(float(block[k]))
+    for row in blocks:
+        block = BlockSums(*row)
+        if not all(map(isfinite, block[:8])):
+            return None
+        pairs = (
+            (block.d1, block.lost1),
+            (block.d2, block.lost2),
+            (block.d3,),
+            (block.d4,),
+            (block.size, block.lost_size),
+        )
+        for k, (power, parts) in enumerate(zip((1, 2, 3, 4, 1), pairs, strict=True)):
+            found[k] += _moved(sum(map(units, parts)), power * int(block.unit))
     return PowerSums(n, *shifted(found[:_N_POWERS], n, pivot), found[_N_POWERS])
 
 

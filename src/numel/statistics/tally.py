@@ -11,7 +11,7 @@ from functools import reduce
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..kernels import BLOCK, F32_SHIFT, kernels
+from ..kernels import BLOCK, F32_SHIFT, N_SUMS, kernels
 from . import exact
 from .histogram import Histogram, of_counts
 from .patterns import ONE_BYTE, TWO_BYTES, WIDE, pattern_values
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 SMALL = 1 << 18  # bytes: up to here sorting beats a table of a million bins, and says every value
 F32_RESOLUTION = 2.0**-12
 _N_HEAD = 512  # elements that the pivot is taken from
-N_SUMS = 7  # of a block, as the kernels give them
 
 
 class Piece(NamedTuple):
@@ -41,7 +40,7 @@ class Piece(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What a piece holds: how often (`counts`, int64) each bin or value (`bins`) occurs; `sums` of blocks, (n, 7)."""
+    """What a piece holds: how often (`counts`, int64) each bin or value (`bins`) occurs; `sums` of blocks, (n, N_SUMS)."""
 
     bins: Any  # columns: of uint32 or, of every value of a small tensor, float64; None: the counts are of all patterns
     counts: Any
@@ -166,8 +165,8 @@ class Tally:
         """With the sums that the kernels added up."""
         return found._replace(
             sums=exact.of_blocks(self._sums, found.n_finite, self.pivot),
-            least=min(block[5] for block in self._sums) + 0.0,
-            greatest=max(block[6] for block in self._sums) + 0.0,
+            least=min(block[8] for block in self._sums) + 0.0,
+            greatest=max(block[9] for block in self._sums) + 0.0,
         )
 
 

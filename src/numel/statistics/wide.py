@@ -39,7 +39,7 @@ def count(file: ValueFile, offset: int, nbytes: int, kind: str, pivot: float) ->
         zeros += int(np.count_nonzero(values == 0))
         bins = values[finite].view(np.uint64) >> np.uint64(WIDE_SHIFT)
         table += np.bincount(bins.astype(np.int64), minlength=_N_BINS)
-        sums.append(block_sums(values, finite, pivot))
+        sums.append(list(block_sums(values, finite, pivot, unit=None)))
     used = np.flatnonzero(table)
     return used.astype(np.uint32).data, table[used].data, sums, 0, zeros, n_nan, n_plus, n_minus
 

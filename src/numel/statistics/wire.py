@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..kernels import N_SUMS
 from .jobs import count_job
-from .tally import N_SUMS, Counted
+from .tally import Counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
