@@ -11,6 +11,7 @@ NumelError                      1
 ├── MissingValuesError          4   the question needs weights and only shapes are known
 ├── MissingDependencyError      2   an optional package is needed: says which extra to install
 ├── EngineError                 1   the processes or machines that should count have failed
+│   └── UnreachableError        3   there is no way to them
 └── StoppedError              130   interrupted, and says what is kept and how to go on
 """
 
@@ -195,7 +196,13 @@ class MissingDependencyError(NumelError):
 
 
 class EngineError(NumelError):
-    """The processes or machines that should count have failed, or cannot be reached."""
+    """The processes or machines that should count have failed."""
+
+
+class UnreachableError(EngineError):
+    """Nobody answers where the machines that should count were said to be."""
+
+    exit_code = 3
 
 
 class StoppedError(NumelError):

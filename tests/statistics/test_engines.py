@@ -260,7 +260,7 @@ def test_where_no_scheduler_is_it_is_one_line(tmp_path, capsys, monkeypatch):
     cluster = pytest.importorskip("numel.statistics.cluster")
     monkeypatch.setattr(cluster, "_CONNECT_S", 0.3)
     save_file({"w": np.zeros(3, np.float32)}, tmp_path / "model.safetensors")
-    assert main(["values", str(tmp_path / "model.safetensors"), "--scheduler", "tcp://127.0.0.1:9"]) == 1
+    assert main(["values", str(tmp_path / "model.safetensors"), "--scheduler", "tcp://127.0.0.1:9"]) == 3
     err = capsys.readouterr().err
     assert "no Dask scheduler with workers answers at tcp://127.0.0.1:9" in err
     assert err.count("\n") == 1

@@ -257,11 +257,19 @@ def test_a_merged_group_is_the_distribution_of_all_its_values(tmp_path):
 def test_an_empty_tensor_and_one_of_nan_alone_have_no_moments(tmp_path):
     nan = np.full(70_000, np.nan, np.float32).tobytes()
     found = scanned(
-        tmp_path, {"empty": ("F32", b""), "nan": ("F32", nan), "nan16": ("BF16", nan[:2] * 7 + b"\xc0\x7f")}
+        tmp_path,
+        {
+            "empty": ("F32", b""),
+            "nan": ("F32", nan),
+            "nan64": ("F64", np.full(70_000, np.nan).tobytes()),
+            "nan16": ("BF16", nan[:2] * 7 + b"\xc0\x7f"),
+        },
     )
-    empty, lost = Statistics.of(found["empty"]), Statistics.of(found["nan"])
+    empty = Statistics.of(found["empty"])
     assert (empty.numel, empty.mean, empty.quantiles) == (0, None, ())
-    assert (lost.numel, lost.n_nan, lost.n_finite, lost.mean, lost.min) == (70_000, 70_000, 0, None, None)
+    for lost in (Statistics.of(found["nan"]), Statistics.of(found["nan64"])):
+        assert (lost.numel, lost.n_nan, lost.n_finite) == (70_000, 70_000, 0)
+        assert (lost.mean, lost.std, lost.min, lost.max) == (None,) * 4
 
 
 def test_int8_error_is_that_of_the_direct_computation(tmp_path):

@@ -18,7 +18,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ..core.visible import visible
-from ..errors import EngineError, MissingDependencyError, NumelError, Sentence
+from ..errors import EngineError, MissingDependencyError, NumelError, Sentence, UnreachableError
 from .wire import count_elsewhere, decode
 from .workers import ATTEMPTS, STALLED_S, deadly
 
@@ -63,7 +63,7 @@ class Cluster:
     def __init__(
         self, open_shard: Opener, *, address: str | None = None, n: int = 2, stalled_s: float = STALLED_S
     ) -> None:
-        """Raises EngineError where there is no scheduler, or no worker."""
+        """Raises UnreachableError where no scheduler with a worker answers, EngineError where none can be started here."""
         self._open_shard = open_shard
         self._stalled_s = stalled_s
         self._open: list[Any] = []
@@ -77,7 +77,8 @@ class Cluster:
             self.close()
             shown = visible(address or "dask", 100)
             message = Sentence("no Dask scheduler with workers answers at {address}", address=shown)
-            raise EngineError(message, hint=Sentence("start one with `dask scheduler` and `dask worker`")) from error
+            kind = EngineError if address is None else UnreachableError
+            raise kind(message, hint=Sentence("start one with `dask scheduler` and `dask worker`")) from error
         except BaseException:
             for child in multiprocessing.active_children():  # half started: they would speak of a parent that is gone
                 child.kill()

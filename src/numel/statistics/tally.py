@@ -163,6 +163,8 @@ class Tally:
 
     def _summed(self, found: Histogram) -> Histogram:
         """With the sums that the kernels added up."""
+        if not len(found.values):
+            return found
         return found._replace(
             sums=exact.of_blocks(self._sums, found.n_finite, self.pivot),
             least=min(block[8] for block in self._sums) + 0.0,
