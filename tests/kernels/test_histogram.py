@@ -57,6 +57,8 @@ def test_every_function_gives_the_same_bits(name):
         ("entropy_terms", counts, max(n, 1)),
         ("int8_terms", values, counts, 0.0123),
         ("added", counts, counts),
+        ("coarsened", values, counts, False),
+        *([("coarsened", values, counts, True)] if "float" in name else []),
         ("merged", values, counts, values[: len(values) // 2], counts[: len(values) // 2]),
         *([("at_ranks", counts, ranks)] if n else []),
     ):

@@ -15,6 +15,7 @@ from numel.kernels import kernels
 from numel.sources.local import LocalFile
 from numel.statistics import Statistics, merge, scan
 from numel.statistics.decode import values_of
+from numel.statistics.histogram import Merging
 from numel.statistics.scan import Reading
 from numel.statistics.summary import QUANTILES
 
@@ -252,6 +253,28 @@ def test_a_merged_group_is_the_distribution_of_all_its_values(tmp_path):
     found = Statistics.of(merge(list(scanned(tmp_path, raw).values())))
     assert {key: getattr(found, key) for key in truth(both)} == truth(both)
     assert [value for _, value in found.quantiles] == np.quantile(both, QUANTILES).tolist()
+
+
+@pytest.mark.parametrize(("dtype", "n", "within"), [("F32", 65_536, 2.0**-12), ("F64", 32_768, 2.0**-9)])
+def test_many_small_tensors_are_merged_by_bins_in_any_order(dtype, n, within, tmp_path):
+    """Each value of a thousand of them took 2.7 GB."""
+    kind = {"F32": np.float32, "F64": np.float64}[dtype]
+    rng = np.random.default_rng(2)
+    parts = [(rng.standard_normal(n) * 0.02 * (k + 1)).astype(kind) for k in range(600_000 // n)]
+    small = list(scanned(tmp_path, {str(k): (dtype, part.tobytes()) for k, part in enumerate(parts)}).values())
+    found = []
+    for order in (small, small[::-1], small[3:] + small[:3]):
+        merging = Merging()
+        for histogram in order:
+            merging.add(histogram)
+        found.append(merging.result())
+    assert len({histogram.digest() for histogram in found}) == 1
+    assert len(found[0].values) < 1 << 18 < sum(len(histogram.values) for histogram in small)
+    values = np.concatenate(parts).astype(float)
+    statistics = Statistics.of(found[0])
+    assert {key: getattr(statistics, key) for key in truth(values)} == truth(values)
+    for (_, value), exact in zip(statistics.quantiles, np.quantile(values, QUANTILES).tolist(), strict=True):
+        assert value == pytest.approx(exact, rel=within, abs=1e-5)
 
 
 def test_an_empty_tensor_and_one_of_nan_alone_have_no_moments(tmp_path):

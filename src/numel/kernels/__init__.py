@@ -16,7 +16,8 @@ WORK_NBYTES = (4 << 20) + (1 << 18)  # native.c, WORK_F32: a thread's own tables
 BLOCK = 1 << 18  # elements whose sums are added up together: the grid on which tensors are cut
 N_SUMS = 11  # of a block, as sum_f32 gives them: BlockSums in statistics/exact.py
 F32_SHIFT = 12  # bits of an F32 that its bin leaves out
-VERSION = 3  # of what Kernels promises: a library that was built from older sources is left alone
+F64_SHIFT = 44  # and of an F64: 8 bits of the fraction stay
+VERSION = 4  # of what Kernels promises: a library that was built from older sources is left alone
 
 
 class Kernels(Protocol):
@@ -59,6 +60,9 @@ class Kernels(Protocol):
 
     def joined(self, bins: Any, counts: Any, more_bins: Any, more_counts: Any, /) -> tuple[memoryview, memoryview]:
         """The same of ascending bins."""
+
+    def coarsened(self, values: Any, counts: Any, is_f32: bool, /) -> Columns:  # noqa: FBT001
+        """The same by the middles of bins of F32 or of F64; what lies at the edge of its bin stays as it is."""
 
     def added(self, counts: Any, more: Any, /) -> memoryview:
         """The sum of two columns, element by element."""

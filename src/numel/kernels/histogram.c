@@ -18,6 +18,7 @@
 
 #define N_PATTERNS 65536
 #define F32_SHIFT 12
+#define F64_SHIFT 44
 #define F32_BINS (1 << 20)
 #define MOST_SMALL (1 << 16) /* elements of a tensor whose values are all kept */
 #define N_SUMS 5             /* x, x2, x3, x4, |x| */
@@ -367,6 +368,56 @@ static PyObject *py_added(PyObject *self, PyObject *args) {
     return bytes ? finished(bytes, n, 8, "q") : NULL;
 }
 
+static double coarse_f32(double x) {
+    float narrow = (float)x;
+    uint32_t bits;
+    memcpy(&bits, &narrow, 4);
+    if (bits & ((1 << F32_SHIFT) - 1)) bits = (bits >> F32_SHIFT << F32_SHIFT) | 1u << (F32_SHIFT - 1);
+    return of_f32(bits);
+}
+
+static double coarse_f64(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, 8);
+    if (bits & (((uint64_t)1 << F64_SHIFT) - 1)) bits = (bits >> F64_SHIFT << F64_SHIFT) | (uint64_t)1 << (F64_SHIFT - 1);
+    memcpy(&x, &bits, 8);
+    return x;
+}
+
+static PyObject *py_coarsened(PyObject *self, PyObject *args) {
+    PyObject *o_values, *o_counts, *values = NULL, *counts = NULL;
+    int is_f32;
+    Column in[2];
+    double *value;
+    int64_t *count;
+    Py_ssize_t n = 0;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOp", &o_values, &o_counts, &is_f32)) return NULL;
+    if (open_histogram(o_values, o_counts, 8, in)) {
+        for (Py_ssize_t i = 0; i < in[0].n; i++) /* how many there will be, so that no more memory is taken */
+            n += !i || (is_f32 ? coarse_f32(in[0].real[i]) != coarse_f32(in[0].real[i - 1])
+                               : coarse_f64(in[0].real[i]) != coarse_f64(in[0].real[i - 1]));
+        values = new_column(n, 8, (void **)&value);
+        counts = values ? new_column(n, 8, (void **)&count) : NULL;
+        n = 0;
+    }
+    for (Py_ssize_t i = 0; counts && i < in[0].n; i++) {
+        double x = is_f32 ? coarse_f32(in[0].real[i]) : coarse_f64(in[0].real[i]);
+        if (n && x == value[n - 1]) {
+            count[n - 1] += in[1].count[i];
+        } else {
+            value[n] = x;
+            count[n++] = in[1].count[i];
+        }
+    }
+    close_columns(in, 2);
+    if (!counts) {
+        Py_XDECREF(values);
+        return NULL;
+    }
+    return Py_BuildValue("NN", finished(values, n, 8, "d"), finished(counts, n, 8, "q"));
+}
+
 /* ---- what they say ---- */
 
 static PyObject *py_total(PyObject *self, PyObject *counts) {
@@ -576,6 +627,7 @@ PyMethodDef HISTOGRAM_METHODS[] = {
     {"gathered", py_gathered, METH_VARARGS, "Values and counts in ascending order; NaN, +inf and -inf counted apart."},
     {"merged", py_merged, METH_VARARGS, "Two histograms as one."},
     {"joined", py_joined, METH_VARARGS, "Two lists of bins with their counts as one."},
+    {"coarsened", py_coarsened, METH_VARARGS, "A histogram by the bins of F32 (true) or of F64."},
     {"added", py_added, METH_VARARGS, "The sums of two columns of counts."},
     {"total", py_total, METH_O, "The sum of counts."},
     {"at_ranks", py_at_ranks, METH_VARARGS, "At which index of a histogram each rank lies."},

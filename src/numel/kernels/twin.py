@@ -16,6 +16,7 @@ from . import BLOCK, F32_SHIFT, N_SUMS, VERSION
 from .twin_histogram import (
     added,
     at_ranks,
+    coarsened,
     distinct_f32,
     entropy_terms,
     gathered,
@@ -40,6 +41,7 @@ __all__ = [
     "VERSION",
     "added",
     "at_ranks",
+    "coarsened",
     "distinct_f32",
     "entropy_terms",
     "gathered",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import F32_SHIFT, F64_SHIFT
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
     Limbs = list[NDArray[np.int64]]
 
-_SHIFT = 12
 _N_BINS = 1 << 20
 _LIMB = 22  # bits: two limbs multiply to 44, and 2^18 of those still fit into an int64
 _MASK = (1 << _LIMB) - 1
@@ -70,9 +71,9 @@ def distinct_f32(raw: Any, /) -> tuple[memoryview[float], memoryview, int]:
 def of_f32_bins(bins: Any, counts: Any, zeros: int, as_middles: bool, /) -> Columns:  # noqa: FBT001
     """The middle of each bin, or its edge that is nearer to zero."""
     numbers, found = _bins(bins), _counts(counts)
-    half = np.uint32(1 << (_SHIFT - 1) if as_middles else 0)
+    half = np.uint32(1 << (F32_SHIFT - 1) if as_middles else 0)
     with np.errstate(invalid="ignore"):
-        values = (numbers << np.uint32(_SHIFT) | half).view(np.float32).astype(np.float64)
+        values = (numbers << np.uint32(F32_SHIFT) | half).view(np.float32).astype(np.float64)
     if not as_middles:
         return _column(values), _column(found)
     found, left = found.copy(), zeros
@@ -116,6 +117,18 @@ def joined(bins: Any, counts: Any, more_bins: Any, more_counts: Any, /) -> tuple
     sums = np.zeros(len(found), np.int64)
     np.add.at(sums, at, np.concatenate([_counts(counts), _counts(more_counts)]))
     return _column(found), _column(sums)
+
+
+def coarsened(values: Any, counts: Any, is_f32: bool, /) -> Columns:  # noqa: FBT001
+    """By the middles of bins."""
+    every = _values(values)
+    unsigned: Any = np.uint32 if is_f32 else np.uint64
+    n = F32_SHIFT if is_f32 else F64_SHIFT
+    shift, half = unsigned(n), unsigned(1 << (n - 1))
+    bits = (every.astype(np.float32) if is_f32 else every).view(unsigned)
+    edges = bits >> shift << shift
+    found = np.where(bits == edges, bits, edges | half).view(np.float32 if is_f32 else np.float64).astype(np.float64)
+    return _unique(found, _counts(counts))
 
 
 def added(counts: Any, more: Any, /) -> memoryview:

@@ -13,6 +13,10 @@ from .exact import PowerSums, of_values
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+F32_RESOLUTION = 2.0**-12  # of a value: how far the middle of its bin may be
+F64_RESOLUTION = 2.0**-9  # the same of float64 and of wide integers
+_MOST_DISTINCT = 1 << 18  # values of a group that are kept each: four times as many as 16 bits have
+
 
 class Histogram(NamedTuple):
     """The finite values (float64) in ascending order, each with its count (int64), and what is not finite counted apart.
@@ -98,23 +102,37 @@ def merge(histograms: Sequence[Histogram]) -> Histogram:
     )
 
 
-class Merging:
-    """A merge of many, one by one, that holds only a few of them at a time: `most` values, or as many again as it has."""
+def coarsened(histogram: Histogram) -> Histogram:
+    """The same by bins as those of a large tensor."""
+    is_f32 = histogram.used_bits is not None
+    values, counts = kernels().coarsened(histogram.values, histogram.counts, is_f32)
+    resolution = max(histogram.resolution, F32_RESOLUTION if is_f32 else F64_RESOLUTION)
+    return histogram._replace(values=values, counts=counts, resolution=resolution)
 
-    def __init__(self, most: int = 1 << 18) -> None:
+
+class Merging:
+    """A merge of many, one by one, that holds only a few of them at a time: `most` values, or as many again as it has.
+
+    Many small tensors of F32 hold millions of values: beyond 2^18 they are merged by their bins, in whatever order they come.
+    """
+
+    def __init__(self, most: int = _MOST_DISTINCT) -> None:
         self._most = most
         self._waiting: list[Histogram] = []
         self._n_waiting = 0
+        self._is_coarse = False
 
     def add(self, histogram: Histogram) -> None:
         """One more."""
         self._waiting.append(histogram)
         self._n_waiting += len(histogram.values)
         if self._n_waiting > max(2 * len(self._waiting[0].values), self._most):
-            self._waiting = [merge(self._waiting)]
+            self.result()
             self._n_waiting = len(self._waiting[0].values)
 
     def result(self) -> Histogram:
         """All of them as one."""
-        self._waiting = [merge(self._waiting)]
+        found = merge(self._waiting)
+        self._is_coarse |= len(found.values) > _MOST_DISTINCT
+        self._waiting = [coarsened(found) if self._is_coarse else found]
         return self._waiting[0]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..kernels import F32_SHIFT
+from ..kernels import F32_SHIFT, F64_SHIFT
 from .decode import decoded
+from .histogram import F32_RESOLUTION
 from .summary import between, place_of
-from .wide import WIDE_SHIFT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     _Counts = tuple[NDArray[np.float64], NDArray[np.intp]]
 
 _READ_NUMEL = 1 << 20  # elements at once
-_F32_RESOLUTION = 2.0**-12
 
 
 class Bins(NamedTuple):
@@ -100,11 +99,11 @@ def _bins(histogram: Histogram, at: Sequence[float]) -> Bins:
 
 def _edges(middles: NDArray[np.float64], resolution: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The ends of the bins that hold these values; the two bins beside 0 are one, as nobody can tell −0 from 0."""
-    is_f32 = resolution <= _F32_RESOLUTION
+    is_f32 = resolution <= F32_RESOLUTION
     shift: int
     unsigned: Any
     floating: Any
-    shift, unsigned, floating = (F32_SHIFT, np.uint32, np.float32) if is_f32 else (WIDE_SHIFT, np.uint64, np.float64)
+    shift, unsigned, floating = (F32_SHIFT, np.uint32, np.float32) if is_f32 else (F64_SHIFT, np.uint64, np.float64)
     bits = np.abs(middles).astype(floating).view(unsigned)
     bin_of: NDArray[Any] = bits >> unsigned(shift)
     near = _value_at(bin_of, shift, unsigned, floating)

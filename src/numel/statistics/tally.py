@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..kernels import BLOCK, F32_SHIFT, N_SUMS, kernels
 from . import exact
-from .histogram import Histogram, of_counts
+from .histogram import F32_RESOLUTION, F64_RESOLUTION, Histogram, of_counts
 from .patterns import ONE_BYTE, TWO_BYTES, WIDE, pattern_values
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ..kernels import Kernels
 
 SMALL = 1 << 18  # bytes: up to here sorting beats a table of a million bins, and says every value
-F32_RESOLUTION = 2.0**-12
 _N_HEAD = 512  # elements that the pivot is taken from
 
 
@@ -159,7 +158,7 @@ class Tally:
         from . import wide
 
         found = wide.of_middles(whole.bins, whole.counts, whole.zeros)
-        return self._summed(found)._replace(resolution=wide.RESOLUTION)
+        return self._summed(found)._replace(resolution=F64_RESOLUTION)
 
     def _summed(self, found: Histogram) -> Histogram:
         """With the sums that the kernels added up."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..kernels import BLOCK
+from ..kernels import BLOCK, F64_SHIFT
 from ..kernels.twin import block_sums, widened
 from .histogram import of_counts
 
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from ..core.bytes import ValueFile
     from .histogram import Histogram
 
-WIDE_SHIFT = 44  # of float64: 8 bits of the fraction stay
-RESOLUTION = 2.0**-9
-_N_BINS = 1 << (64 - WIDE_SHIFT)
+_N_BINS = 1 << (64 - F64_SHIFT)
 
 
 def distinct(raw: bytes, kind: str) -> tuple[memoryview, memoryview]:
@@ -37,7 +35,7 @@ def count(file: ValueFile, offset: int, nbytes: int, kind: str, pivot: float) ->
         n_plus += int(np.count_nonzero(values == np.inf))
         n_minus += int(np.count_nonzero(values == -np.inf))
         zeros += int(np.count_nonzero(values == 0))
-        bins = values[finite].view(np.uint64) >> np.uint64(WIDE_SHIFT)
+        bins = values[finite].view(np.uint64) >> np.uint64(F64_SHIFT)
         table += np.bincount(bins.astype(np.int64), minlength=_N_BINS)
         sums.append(list(block_sums(values, finite, pivot, unit=None)))
     used = np.flatnonzero(table)
@@ -47,8 +45,8 @@ def count(file: ValueFile, offset: int, nbytes: int, kind: str, pivot: float) ->
 def of_middles(bins: Any, counts: Any, zeros: int) -> Histogram:
     """Each bin by its middle; zeros as themselves, apart from the smallest numbers that share their two bins."""
     numbers, times, left = np.asarray(bins).astype(np.uint64), np.array(counts), zeros
-    half = np.uint64(1 << (WIDE_SHIFT - 1))
-    values = (numbers << np.uint64(WIDE_SHIFT) | half).view(np.float64)
+    half = np.uint64(1 << (F64_SHIFT - 1))
+    values = (numbers << np.uint64(F64_SHIFT) | half).view(np.float64)
     for i in np.flatnonzero(numbers & np.uint64(_N_BINS // 2 - 1) == 0).tolist():
         taken = min(int(times[i]), left)
         times[i] -= taken
