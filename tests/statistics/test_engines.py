@@ -82,7 +82,7 @@ def test_counts_go_through_a_pipe_and_come_back_the_same():
     dense = np.zeros(65536, np.int64)
     dense[[0, 5, 65535]] = 1, 1 << 40, 3
     bins = np.array([1, 9], np.uint32)
-    sums = [[0.1, -0.0, 1e300, 5e-324, 1.0, np.inf, -np.inf]] * 2
+    sums = [[0.1, -0.0, 1e300, 5e-324, 1.0, 2.0, 3.0, 4.0, np.inf, -np.inf, -1074.0]] * 2
     found = [Counted(None, dense, []), Counted(bins, np.array([2, 4]), sums, 7, 1, 2, 3, 4)]
     back = decode(encode(found))
     assert [each[3:] for each in back] == [each[3:] for each in found]

@@ -297,15 +297,25 @@ def test_diff_compares_the_numbers_that_packed_values_stand_for(tmp_path, layout
         assert found["other_dtype"] == "F32" != found["dtype"]
 
 
-def test_a_matrix_that_is_packed_as_its_transpose_is_named_and_not_compared_with_one_that_is_not(tmp_path):
-    tensors, expected, config = gptq(4)
+@pytest.mark.parametrize("layout", ["GPTQ, 4 bits", "AWQ", "MXFP4"])
+def test_what_is_packed_as_its_transpose_is_compared_with_a_matrix_that_lies_as_it_is(layout, tmp_path):
+    """By row and column: a value that changed is one, wherever it stands, and norms are those of either layout."""
+    tensors, expected, config = LAYOUTS[layout]()
     packed = numel.inspect(written(tmp_path, tensors, config))
-    other = numel.inspect(_plain(tmp_path / "plain", {NAME + ".weight": expected.T}))
-    (warning,) = [
-        text for text in numel.compare(packed, other).report("diff").warnings if "not compared" in text.template
-    ]
-    assert warning.values["dtypes"].raw == "GPTQ4+F32"
-    assert numel.compare(packed, packed).report("diff").data["tensors"][0]["unchanged"]
+    name = NAME + ".weight" if layout != "MXFP4" else "model.layers.0.mlp.experts.down_proj"
+    expected = expected.reshape(2, OUT, WIDTH) if layout == "MXFP4" else expected
+    plain = np.ascontiguousarray(np.swapaxes(expected, -1, -2)).astype(np.float32)
+    for moved in (0, 2):
+        plain[..., 3, 5] += moved
+        n_changed = moved and plain[..., 3, 5].size
+        other = numel.inspect(_plain(tmp_path / str(moved), {name: plain}))
+        for one, two in ((packed, other), (other, packed)):
+            result = numel.compare(one, two).report("diff")
+            assert not [text for text in result.warnings if "not compared" in text.template]
+            (found,) = result.data["tensors"]
+            assert (found["tensor"], found["n_changed"]) == (name, n_changed)
+            norm = np.linalg.norm(plain if one is other else expected.astype(float))
+            assert found["relative"] == pytest.approx(2 * n_changed**0.5 / norm if n_changed else 0, rel=1e-6)
 
 
 def test_the_doctor_looks_into_packed_weights(tmp_path):

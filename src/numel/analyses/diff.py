@@ -8,6 +8,7 @@ from ..core.groups import KEYS, reading_order
 from ..core.visible import visible
 from ..errors import MissingValuesError, Sentence, UsageError
 from ..statistics.difference import Difference, Files, Pair, differences, total
+from ..statistics.turned import Turned
 from . import diff_report
 from .choosing import matching
 from .pairing import Pairing, pair_up
@@ -125,7 +126,8 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> Diff:
     if not pairing.pairs and not pairing.reshaped:
         message = Sentence("{base} and {other} have no tensor's name in common", base=_name(base), other=_name(other))
         raise UsageError(message, hint=Sentence("numel MODEL --by tensor lists them"))
-    read = _as_read(pairing, *told)
+    turned = Turned(told[0].open), Turned(told[1].open)
+    read = _as_read(pairing, told, turned)
     unreadable = tuple(
         (a, "+".join(dict.fromkeys((a.tensor.dtype.name, b.tensor.dtype.name))))
         for a, b in pairing.pairs
@@ -133,7 +135,7 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> Diff:
     )
     rows = {a.tensor.name: (a, b) for a, b in pairing.pairs}
     pairs = sorted(read.values(), key=lambda pair: (pair.base.shard or "", pair.base.offset or 0))
-    tensors = _compared(pairs, rows, (told[0].open, told[1].open), options)
+    tensors = _compared(pairs, rows, (turned[0].open, turned[1].open), options)
     names, groups, whole = _grouped(base, tensors, options.by)
     shown = groups
     if options.sort is not None:
@@ -145,17 +147,26 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> Diff:
     )  # fmt: skip
 
 
-def _as_read(pairing: Pairing, base: Told, other: Told) -> dict[str, Pair]:
-    """The pairs whose values can be set side by side, by the name in the base; a packed matrix may come as its transpose."""
-    mine, theirs = base.by_name, other.by_name
-    return {
-        a.tensor.name: Pair(mine[a.tensor.name], theirs[b.tensor.name])
-        for a, b in pairing.pairs
-        if a.tensor.name in mine
-        and b.tensor.name in theirs
-        and base.is_turned(a.tensor.name) == other.is_turned(b.tensor.name)
-        and mine[a.tensor.name].shape == theirs[b.tensor.name].shape
-    }
+def _as_read(pairing: Pairing, told: Sequence[Told], turned: Sequence[Turned]) -> dict[str, Pair]:
+    """The pairs whose values can be set side by side, by the name in the base.
+
+    A packed matrix may come as its transpose; what lies there the other way round is turned beside it.
+    """
+    found = {}
+    by_name = [each.by_name for each in told]
+    for rows in pairing.pairs:
+        names = [row.tensor.name for row in rows]
+        base, other = by_name[0].get(names[0]), by_name[1].get(names[1])
+        if base is None or other is None:
+            continue
+        is_turned = [each.is_turned(name) for each, name in zip(told, names, strict=True)]
+        if is_turned == [True, False]:
+            other = turned[1].tensor(other)
+        elif is_turned == [False, True]:
+            base = turned[0].tensor(base)
+        if base.shape == other.shape:
+            found[names[0]] = Pair(base, other)
+    return found
 
 
 def _check(options: Options) -> None:
