@@ -23,7 +23,7 @@ from numel.blueprints.evaluate import evaluate
 from numel.blueprints.library import load, model_types
 from numel.core.config import ModelConfig
 from numel.errors import NumelError
-from transformers_reference import builds, head_classes, make_config, truth_of
+from transformers_reference import built, head_classes, make_config, truth_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -62,10 +62,10 @@ def sample(model_type: str, cls: Any, *, hub: bool, n: int) -> list[Sample]:
     samples: list[Sample] = []
     for seed in range(4 * n):
         fields = valid(model_type, Random(seed))
-        if len(samples) >= n or not builds(model_type, cls, fields):
+        model = built(model_type, cls, fields) if len(samples) < n else None
+        if model is None:
             continue
-        config = make_config(model_type, fields)
-        truth = truth_of(cls, config)
+        config, truth = make_config(model_type, fields), truth_of(model)
         templates: dict[str, dict[Index, Shape]] = {}
         for name, shape in (truth.hub if hub else truth.memory).items():
             template, numbers = template_of(name)

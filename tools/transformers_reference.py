@@ -110,18 +110,17 @@ def _every_layer_may_reuse(cls: Any, config: Any) -> AbstractContextManager[Any]
     return patch.object(type(config.text_config), "kv_sharing_modes", modes)
 
 
-def builds(model_type: str, cls: Any, fields: dict[str, Any]) -> bool:
-    """Whether transformers makes something of the fields: a module in which every tensor has elements."""
+def built(model_type: str, cls: Any, fields: dict[str, Any]) -> Any | None:
+    """What transformers makes of the fields: a module in which every tensor has elements; None where it makes none."""
     try:
         model = build(cls, make_config(model_type, fields))
     except Exception:
-        return False
-    return all(tensor.numel() for tensor in model.state_dict().values())
+        return None
+    return model if all(tensor.numel() for tensor in model.state_dict().values()) else None
 
 
-def truth_of(cls: Any, config: Any) -> Truth:
-    """Names and shapes of what `cls` holds in memory and of what its `save_pretrained` would write."""
-    model = build(cls, config)
+def truth_of(model: Any) -> Truth:
+    """Names and shapes of what a built model holds in memory and of what its `save_pretrained` would write."""
     kept = remove_tied_weights_from_state_dict(dict(model.state_dict()), model)
     stored = {name: tuple(tensor.shape) for name, tensor in kept.items()}
     parameters = dict(model.named_parameters(remove_duplicate=False))

@@ -24,7 +24,7 @@ from numel.blueprints.evaluate import evaluate
 from numel.blueprints.library import load, model_types
 from numel.core.config import ModelConfig
 from numel.errors import NumelError
-from transformers_reference import Shapes, builds, config_class, head_classes, knows, make_config, truth_of
+from transformers_reference import Shapes, built, config_class, head_classes, knows, make_config, truth_of
 from variant_rules import NO_HUB_FORM, SENSELESS
 
 if TYPE_CHECKING:
@@ -47,12 +47,12 @@ class Difference(NamedTuple):
     fields: Fields
 
 
-def compare(model_type: str, cls: Any, fields: Fields) -> list[str]:
-    """What differs between transformers' class and the blueprint; raises what transformers raises while it builds."""
-    config = make_config(model_type, fields)
-    truth = truth_of(cls, config)
-    as_saved = config.to_dict() | {"architectures": [cls.__name__]}
-    as_given = {"model_type": model_type, "architectures": [cls.__name__], **fields}
+def compare(model_type: str, model: Any, fields: Fields) -> list[str]:
+    """What differs between the blueprint and the model that transformers has built of the fields."""
+    truth = truth_of(model)
+    architectures = {"architectures": [type(model).__name__]}
+    as_saved = make_config(model_type, fields).to_dict() | architectures
+    as_given = {"model_type": model_type, **architectures, **fields}
     found = []
     for form, given in (("given", as_given), ("saved", as_saved)):
         try:
@@ -121,12 +121,13 @@ def verify(model_type: str, *, n_random: int, seed: int) -> tuple[list[Differenc
         for name, cls in classes.items():
             if name in missing:
                 continue
-            if not builds(model_type, cls, fields):
+            model = built(model_type, cls, fields)
+            if model is None:
                 counts["refused"] += 1
                 continue
             counts["compared"] += 1
             varied |= fields.keys()
-            differences += [Difference(name, label, what, fields) for what in compare(model_type, cls, fields)]
+            differences += [Difference(name, label, what, fields) for what in compare(model_type, model, fields)]
     return differences, counts, {name for name in field_defaults(model_type) if not _SHAPELESS.search(name)} - varied
 
 
