@@ -132,6 +132,19 @@ def test_the_scales_of_experts_in_mxfp4_are_a_line():
     assert numel.inspect(config).total + scales["numel"] == 21_511_953_984
 
 
+def test_what_a_model_holds_and_never_reads_is_a_line_of_its_own():
+    """google/gemma-3n-E2B-it: the hub counts 5,439,438,272 elements; keys and values of 10 layers that use others' are stored."""
+    config = {
+        "model_type": "gemma3n_text",
+        "num_hidden_layers": 30,
+        "num_kv_shared_layers": 10,
+        "intermediate_size": [8192] * 30,
+    }
+    (file,) = numel.inspect(config).report().data["models"][0]["published_files"]
+    (line,) = [line for line in file["lines"] if line["kind"] == "unread"]
+    assert line["numel"] == 5_439_438_272 - 5_418_464_192
+
+
 TINY = {
     "model_type": "deepseek_v3", "architectures": ["DeepseekV3ForCausalLM"], "vocab_size": 40, "hidden_size": 16,
     "intermediate_size": 24, "moe_intermediate_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2,

@@ -268,3 +268,10 @@ def test_the_readme_shows_what_is_printed(capsys, file, lang):
     _, out, _ = run(capsys, *command.split()[1:])
     assert command == ("numel gpt2" if lang == "en" else "numel gpt2 --lang vi")
     assert out.startswith(shown.rstrip("\n"))
+
+
+def test_a_configuration_without_model_type_is_told_so(tmp_path, capsys):
+    config = tmp_path / "config.json"
+    config.write_text('{"architectures": ["BertForMaskedLM"], "hidden_size": 768}')
+    assert main([str(config)]) == 4
+    assert "model_type is missing" in capsys.readouterr().err

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _MATRICES = frozenset({Component.ATTENTION, Component.LINEAR_ATTENTION, Component.MLP, Component.MOE})
 _NO_MATRICES = frozenset({"router", "rel_pos_bias", "shared_expert_gate"})  # parameters of no torch.nn.Linear
+_AHEAD = r"mtp|eh_proj|enorm|shared_head"  # what only a layer for multi-token prediction has
 _MAX_LINES = 10  # of which every combination is tried: 1,024
 
 
@@ -43,8 +44,9 @@ def _lines(table: ParameterTable, inventory: Inventory) -> Iterator[Holding]:
     """Every line that the blueprint and the configuration give reason for."""
     buffers = _by_part((buffer_part(formula.template), formula) for formula in inventory.formulas if formula.is_buffer)
     yield from (Holding("buffer", part, shapes, counted=True) for part, shapes in buffers.items())
+    kind = "mtp" if any(re.search(_AHEAD, formula.template) for formula in inventory.extra) else "unread"
     ahead = _by_part((_mtp_part(formula), formula) for formula in inventory.extra)
-    yield from (Holding("mtp", part, shapes, counted=True) for part, shapes in ahead.items())
+    yield from (Holding(kind, part, shapes, counted=True) for part, shapes in ahead.items())
     scales = _block_scales(table, inventory)
     if scales:
         yield Holding("scale", "", scales, counted=True)

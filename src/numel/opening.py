@@ -8,7 +8,7 @@ from .core.config import ModelConfig
 from .core.records import NamedTuple
 from .core.tensors import Inventory, Source
 from .core.visible import visible
-from .errors import MissingValuesError, Sentence, UnsupportedError, UsageError
+from .errors import ConfigError, MissingValuesError, Sentence, UnsupportedError, UsageError
 from .registry import near_hint
 
 TYPE_CHECKING = False
@@ -295,7 +295,9 @@ def _without_blueprint(
     """What transformers builds of the configuration, if it is installed. Raises UnsupportedError if it cannot."""
     from .blueprints.library import model_types
 
-    model_type = config.model_type or ""
+    if not config.model_type:
+        raise ConfigError(Sentence("{name} is missing", name="model_type"), path=config.path, field="model_type")
+    model_type = config.model_type
     near = near_hint(model_type, model_types())
     hint = Sentence("{near} numel architectures lists them; a file of weights needs none", near=near)
     try:

@@ -41,6 +41,7 @@ WHY = {
     "tied": "second copies of tied tensors",
     "scale": "quantisation scales",
     "mtp": "multi-token-prediction layers",
+    "unread": "weights that the model never reads",
     "packed": "packed weights",
 }
 
