@@ -145,6 +145,18 @@ def test_what_a_model_holds_and_never_reads_is_a_line_of_its_own():
     assert line["numel"] == 5_439_438_272 - 5_418_464_192
 
 
+def test_gemma_4_holds_keys_and_values_of_layers_that_use_others():
+    """google/gemma-4-E2B-it: the hub counts 5,123,178,051 elements, 35 of them `layer_scalar`."""
+    config = {
+        "model_type": "gemma4_text", "hidden_size": 1536, "intermediate_size": 6144, "num_hidden_layers": 35,
+        "num_key_value_heads": 1, "num_kv_shared_layers": 20, "use_double_wide_mlp": True,
+        "layer_types": [*["sliding_attention"] * 4, "full_attention"] * 7,
+    }  # fmt: skip
+    (file,) = numel.inspect(config).report().data["models"][0]["published_files"]
+    (line,) = [line for line in file["lines"] if line["kind"] == "unread"]
+    assert line["numel"] == 5_123_178_051 - 5_104_297_504 - 35
+
+
 TINY = {
     "model_type": "deepseek_v3", "architectures": ["DeepseekV3ForCausalLM"], "vocab_size": 40, "hidden_size": 16,
     "intermediate_size": 24, "moe_intermediate_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2,
