@@ -3,7 +3,7 @@
     python benchmarks/bench_values.py [--runs 5] [--mib 256] [--kernels] [--files] [--engines]
 
 The kernels run on one thread, in turns with a sum over the same bytes (`numpy.add.reduce` of uint64), and the ratios are
-taken pair by pair, of CPU seconds. The files have four tensors of normal values; the peer reads them with safetensors and
+taken pair by pair, of CPU seconds; out of a file that lies in the page cache, in turns with reading it and with counting it in memory. The files have four tensors of normal values; the peer reads them with safetensors and
 computes mean, standard deviation, least, greatest and five quantiles of each: torch.quantile where it takes the tensor, a
 sort where it is too large for it. numel computes all that it prints. Where weightlens is installed (`pip install weightlens`), it
 is another peer. The engines are numel against itself: one thread, two threads, two processes, Dask on two workers, each a whole
@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +62,7 @@ def main() -> None:
     everything = not (options.kernels or options.files or options.engines)
     if options.kernels or everything:
         _kernels(options.mib, options.runs)
+        _warm(options.mib, options.runs)
     if options.files or everything:
         _files(options.mib, options.runs)
     if options.engines or everything:
@@ -70,7 +73,7 @@ def _kernels(mib: int, runs: int) -> None:
     """In this process: nothing here is measured for its memory."""
     import numpy as np
 
-    from numel.kernels import WORK_NBYTES, kernels
+    from numel.kernels import N_SUMS, WORK_NBYTES, kernels
 
     found, work = kernels(), bytearray(WORK_NBYTES)
     counts = np.zeros(65536, np.uint64)
@@ -80,7 +83,7 @@ def _kernels(mib: int, runs: int) -> None:
     normal: dict[str, float] = {}
     for kind, name, data in _samples(mib * MIB):
         words, view = data.view(np.uint64), memoryview(data).cast("B")  # type: ignore[arg-type]
-        sums = np.zeros((len(view) // (4 << 18) + 1, 7))
+        sums = np.zeros((len(view) // (4 << 18) + 1, N_SUMS))
         itemsize = {"8 bit": 1, "16 bit": 2}.get(kind)
 
         def count(view: memoryview = view, itemsize: int | None = itemsize, sums: object = sums) -> None:
@@ -95,6 +98,42 @@ def _kernels(mib: int, runs: int) -> None:
             f"| {kind}: {name} | {statistics.median(rates) / 1e9:.2f} | {statistics.median(shares):.0%} "
             f"({min(shares):.0%}) | {statistics.median(rates) / normal[kind]:.2f} |"
         )
+
+
+def _warm(mib: int, runs: int) -> None:
+    """A file in the page cache, counted out of it: beside reading it by itself and counting the same out of memory."""
+    import numpy as np
+
+    from numel.kernels import N_SUMS, WORK_NBYTES, kernels
+
+    found, work, nbytes = kernels(), bytearray(WORK_NBYTES), mib * MIB
+    counts, sums = np.zeros(65536, np.uint64), np.zeros((nbytes // (4 << 18) + 1, N_SUMS))
+    buffer = memoryview(bytearray(1 << 18))  # as native.c reads
+    samples = {kind: data for kind, name, data in reversed(_samples(nbytes)) if "normal" in name}  # the first of each
+    print("\n| file in the page cache | share of the serial bound, median (least) |\n|---|--:|")
+    for kind in ("16 bit", "F32"):
+        with tempfile.TemporaryFile() as file:
+            view = memoryview(samples[kind]).cast("B")  # type: ignore[arg-type]
+            file.write(view)
+            file.flush()
+            fd = file.fileno()
+
+            def count(source: object, kind: str = kind) -> None:
+                if kind == "F32":
+                    found.sum_f32(source, 0, nbytes, 0.0, work, sums)
+                else:
+                    found.count(source, 0, nbytes, 2, work, counts)
+
+            def read(fd: int = fd) -> None:
+                for offset in range(0, nbytes, len(buffer)):
+                    os.preadv(fd, [buffer], offset)
+
+            shares = []
+            for turn in range(runs + 1):
+                out_of_file, out_of_memory, reading = map(_cpu, (partial(count, fd), partial(count, view), read))
+                if turn:
+                    shares.append((out_of_memory + reading) / out_of_file)
+            print(f"| {kind} | {statistics.median(shares):.0%} ({min(shares):.0%}) |")
 
 
 def _pairs(

@@ -259,15 +259,17 @@ static inline __attribute__((always_inline)) int add_quickly(
         vu bits;
         vf x;
         vh half[2], size_half[2];
-        uint32_t bin[LANES];
         __builtin_prefetch(p + AHEAD);
         memcpy(&bits, p, 64);
         memcpy(&x, p, 64);
         memcpy(half, p, 64);
-        vu bins = bits >> F32_SHIFT, size = bits & 0x7fffffff;
-        memcpy(bin, &bins, 64);
+        vu size = bits & 0x7fffffff;
         memcpy(size_half, &size, 64);
-        for (int j = 0; j < LANES; j++) table[bin[j]]++;
+        for (int j = 0; j < LANES / 2; j++) { /* loaded once more: bins that go through a vector and back take 1.4 times as long */
+            uint64_t two = load64(p + 8 * j);
+            table[(uint32_t)two >> F32_SHIFT]++;
+            table[two >> (32 + F32_SHIFT)]++;
+        }
         used |= bits;
         odd |= (vi)size >= 0x7f800000;
         zeros -= (vi)size == 0;
