@@ -110,7 +110,10 @@ static PyObject *py_occurring(PyObject *self, PyObject *work) {
     int64_t *count;
     Py_ssize_t n = 0, at = 0;
     (void)self;
-    if (!open_column(work, 4, &table)) return NULL;
+    if (!open_column(work, 4, &table)) {
+        close_columns(&table, 1);
+        return NULL;
+    }
     Py_ssize_t size = table.n < F32_BINS ? table.n : F32_BINS;
     for (Py_ssize_t i = 0; i < size; i++) n += table.bin[i] != 0;
     bins = new_column(n, 4, (void **)&bin);
