@@ -8,7 +8,7 @@ from re import _parser
 import pytest
 
 from numel import rules
-from numel.core.patterns import search, words
+from numel.core.patterns import branches, is_found, search, words_of
 
 GAP = "\0"  # stands for text of which the regex does not say what it is
 
@@ -49,15 +49,22 @@ def texts_of(op, argument) -> set[str]:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_whatever_a_rule_finds_holds_one_of_its_words(pattern):
-    needed = words(pattern)
-    if needed:
-        without = [text for text in texts(_parser.parse(pattern)) if not any(word in text for word in needed)]
-        assert without == []
+def test_whatever_a_branch_finds_holds_one_of_its_words(pattern):
+    for branch, needed in branches(pattern):
+        if needed:
+            without = [text for text in texts(_parser.parse(branch)) if not any(word in text for word in needed)]
+            assert without == []
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_the_branches_are_those_of_the_regex(pattern):
+    parts = [branch for branch, _ in branches(pattern)]
+    assert "|".join(parts) == pattern
+    assert set().union(*(texts(_parser.parse(part)) for part in parts)) == texts(_parser.parse(pattern))
 
 
 def test_a_pattern_that_finds_a_text_without_its_words_is_seen():
-    assert words("norm|.c") == ("norm", "c")
+    assert [words_of(branch) for branch, _ in branches("norm|.c")] == [("norm",), ("c",)]
     assert texts(_parser.parse("norm|.c|.")) == {"norm", GAP + "c", GAP}
 
 
@@ -66,8 +73,10 @@ def test_a_search_finds_what_re_finds(name):
     for pattern in PATTERNS:
         found, expected = search(pattern, name), re.search(pattern, name)
         assert (found and found.span()) == (expected and expected.span())
+        assert is_found(pattern, name) == (expected is not None)
 
 
-def test_most_rules_have_words():
+def test_most_branches_have_words():
     """Else nothing is won: what matches anything needs none, and few others go without."""
-    assert sum(1 for pattern in PATTERNS if pattern and not words(pattern)) < 10
+    without = [branch for pattern in PATTERNS for branch, words in branches(pattern) if branch and not words]
+    assert len(without) < 15, without

@@ -14,11 +14,11 @@ from .core.counts import count
 from .core.groups import template_of
 from .core.kinds import kind_of
 from .core.parameters import Component, Parameter, ParameterTable, Place
-from .core.patterns import search
+from .core.patterns import is_found, search
 from .core.records import NamedTuple
 from .core.visible import visible
 from .errors import Sentence, UsageError
-from .forms import form_of, masked, numbers_at, stem_of
+from .forms import forms_of, numbers_at, stem_of
 from .mtp import ahead
 from .owners import by_owner
 from .registry import near_hint
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .core.tensors import Inventory, TensorInfo
-    from .forms import Form
+    from .forms import Form, Names
 
 RULE_NAMES = ("numel", "study")
 
@@ -124,11 +124,14 @@ def place(name: str, siblings: frozenset[str] = _NOTHING) -> Place:
 @lru_cache(maxsize=4096)  # names of one form that differ in how many digits a number has, and weight and bias, share it
 def _by_rules(stem: str) -> tuple[Component, str]:
     for component, gate, parts in RULES:
-        if search(gate, stem):
+        if is_found(gate, stem):
             for pattern, part in parts:
-                found = search(pattern, stem)
-                if found:
-                    return component, found.expand(part) if "\\" in part else part
+                if "\\" in part:
+                    caught = search(pattern, stem)
+                    if caught:
+                        return component, caught.expand(part)
+                elif is_found(pattern, stem):
+                    return component, part
     return Component.UNCLASSIFIED, "unclassified"
 
 
@@ -194,18 +197,16 @@ def _rows(inventory: Inventory) -> _Numbered:
     That is 1 µs for each of 91,000, kinds included; row by row it takes 2 µs.
     """
     tensors = inventory.tensors
-    names = [tensor.name for tensor in tensors]
-    keys = masked(names)
-    forms = {key: form_of(name) for key, name in dict(zip(keys, names, strict=True)).items()}
-    has_bare_table = any(key.endswith(BESIDE_TOKEN_TABLE) for key in forms)
-    judge = _Judge(inventory, _clues(names, keys, forms), has_bare_table=has_bare_table)
-    alike: defaultdict[tuple[str, object, object], list[int]] = defaultdict(list)
-    for i, common in enumerate(zip(keys, map(_SHAPE, tensors), map(_DTYPE, tensors), strict=True)):
-        alike[common].append(i)
+    named = forms_of([tensor.name for tensor in tensors])
+    judge = _Judge(inventory, named)
+    alike: defaultdict[str, list[int]] = defaultdict(list)
+    for i, key in enumerate(named.keys):
+        alike[key].append(i)
     rows: list[Any] = [None] * len(tensors)
     kinds: dict[object, tuple[int, int]] = {}  # of each, the place of its first row and how many there are
-    for (key, _, _), places in alike.items():
-        form = forms[key]
+    for form, places in (
+        (named.forms[key], part) for key, some in alike.items() for part in _of_one_shape(tensors, some)
+    ):
         for (verdict, tied_to), among in judge.verdicts(tensors, places, form).items():
             made = _made([tensors[i] for i in among], form, verdict, tied_to)
             for i, row in zip(among, made, strict=True):
@@ -214,6 +215,18 @@ def _rows(inventory: Inventory) -> _Numbered:
             first, n = kinds.get(kind, (among[0], 0))
             kinds[kind] = min(first, among[0]), n + len(among)
     return _Numbered(tuple(rows), tuple((rows[first], n) for first, n in sorted(kinds.values())))
+
+
+def _of_one_shape(tensors: Sequence[TensorInfo], places: list[int]) -> Iterable[list[int]]:
+    """The `places` apart for each shape and dtype; mostly these are the same objects, which `count` sees at a glance."""
+    here = [tensors[i] for i in places]
+    shapes, dtypes = [*map(_SHAPE, here)], [*map(_DTYPE, here)]
+    if shapes.count(shapes[0]) == dtypes.count(dtypes[0]) == len(here):
+        return [places]
+    apart: defaultdict[object, list[int]] = defaultdict(list)
+    for i, common in zip(places, zip(shapes, dtypes, strict=True), strict=True):
+        apart[common].append(i)
+    return apart.values()
 
 
 def _uncollected(inventory: Inventory) -> _Numbered:
@@ -237,14 +250,14 @@ def _made(tensors: list[TensorInfo], form: Form, verdict: _Verdict, tied_to: str
     return list(map(_new_row, zip(*columns, strict=False)))
 
 
-def _clues(names: Sequence[str], keys: Sequence[str], forms: Mapping[str, Form]) -> dict[str, frozenset[str]]:
+def _clues(named: Names) -> dict[str, frozenset[str]]:
     """Module → those of its children that are a clue to what it is, for the modules that have one."""
     modules: dict[str, frozenset[str]] = {}
     for clue in CLUES:
         pattern = rf"(?:^|\.)(?:{clue.module})\.({clue.child})(?=\.|$)"
         in_form = re.sub(r"\d", r"\\d", pattern)  # one form stands for names that differ in their digits: fc1, fc3
-        found = {key for key, form in forms.items() if search(in_form, form.name)}
-        for name in (name for name, key in zip(names, keys, strict=True) if key in found) if found else ():
+        found = {key for key, form in named.forms.items() if is_found(in_form, form.name)}
+        for name in (name for name, key in zip(named.names, named.keys, strict=True) if key in found) if found else ():
             match = search(pattern, name)
             if match:
                 module = name[: match.start(1) - 1]
@@ -258,14 +271,15 @@ _Verdict = tuple[Component, str, str, str, str | None]  # a place, and why it do
 class _Judge:
     """What a tensor's name, and its shape if need be, say of it, in the light of the inventory that holds it."""
 
-    def __init__(self, inventory: Inventory, clues: Mapping[str, frozenset[str]], *, has_bare_table: bool) -> None:
+    def __init__(self, inventory: Inventory, named: Names) -> None:
+        has_bare_table = any(key.endswith(BESIDE_TOKEN_TABLE) for key in named.forms)
         self._token_tables = TOKEN_TABLES if has_bare_table else _NOTHING
         self._config_type = inventory.config.model_type if inventory.config else None
         self._knows_parameters = inventory.source.kind == "module"
         self._knows_router_biases = self._knows_parameters or bool(inventory.formulas)
-        self._clues = clues
+        self._clues = _clues(named)
         self._classes = inventory.classes
-        self._special = _special(inventory)
+        self._special = _special(inventory, named)
         self._verdicts: dict[object, _Verdict] = {}
 
     def verdicts(
@@ -324,23 +338,23 @@ class _Judge:
         """What kind of buffer it is, None for a parameter."""
         if self._knows_parameters:
             return None
-        if search(CAUSAL_MASK, name):
+        if is_found(CAUSAL_MASK, name):
             return "causal_mask" if len(shape) > 1 and shape[-1] == shape[-2] else None
-        if search(ROUTER_BIAS, name):
-            trained = self._config_type in TRAINED_ROUTER_BIAS_TYPES or search(TRAINED_ROUTER_BIAS, name)
+        if is_found(ROUTER_BIAS, name):
+            trained = self._config_type in TRAINED_ROUTER_BIAS_TYPES or is_found(TRAINED_ROUTER_BIAS, name)
             return None if trained or self._knows_router_biases else "router_bias"
         if name.endswith((".weight", ".bias")):
-            return "rotary" if search(ROTARY_WEIGHT, name) else None
+            return "rotary" if is_found(ROTARY_WEIGHT, name) else None
         return _first(BUFFERS, name)
 
 
-def _special(inventory: Inventory) -> dict[str, str | None]:
+def _special(inventory: Inventory, named: Names) -> dict[str, str | None]:
     """The names that do not count for what the source says: buffers (→ None), copies (→ what they copy), MTP (→ _AHEAD)."""
     special: dict[str, str | None] = dict(_copies(inventory))
-    special |= dict.fromkeys(inventory.mtp or ahead(inventory), _AHEAD)
-    for tensor in inventory.tensors:
-        if tensor.dtype.name in _INDEX_DTYPES:
-            special[tensor.name] = None
+    special |= dict.fromkeys(inventory.mtp or ahead(inventory, named), _AHEAD)
+    dtypes = {id(dtype): dtype for dtype in map(_DTYPE, inventory.tensors)}  # each once: to hash a record takes longer
+    if not _INDEX_DTYPES.isdisjoint(dtype.name for dtype in dtypes.values()):
+        special |= {tensor.name: None for tensor in inventory.tensors if tensor.dtype.name in _INDEX_DTYPES}
     return special | dict.fromkeys(inventory.buffers)
 
 
@@ -391,4 +405,4 @@ def buffer_part(name: str) -> str:
 
 def _first(table: Iterable[tuple[str, str]], name: str) -> str | None:
     """The value of the first row whose pattern is found in `name`."""
-    return next((value for pattern, value in table if search(pattern, name)), None)
+    return next((value for pattern, value in table if is_found(pattern, name)), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .core.patterns import search
+from .core.patterns import is_found, search
 from .core.records import NamedTuple
 from .rules import CAUSAL_MASK, CLUES, EXPERT, LAYER, LEAF
 
@@ -32,10 +32,20 @@ class Form(NamedTuple):
     is_mask: bool
 
 
-def masked(names: Sequence[str]) -> list[str]:
-    """The names with every digit a 0. Translated as one text, which is six times as fast as name by name."""
+class Names(NamedTuple):
+    """Names with their keys, in which every digit is a 0, and the form of each key."""
+
+    names: list[str]
+    keys: list[str]
+    forms: dict[str, Form]
+
+
+def forms_of(names: list[str]) -> Names:
+    """The names with their forms. They are masked as one text, which is six times as fast as name by name."""
     keys = "\n".join(names).translate(_MASK_DIGITS).split("\n")
-    return keys if len(keys) == len(names) else [name.translate(_MASK_DIGITS) for name in names]
+    if len(keys) != len(names):
+        keys = [name.translate(_MASK_DIGITS) for name in names]
+    return Names(names, keys, {key: form_of(name) for key, name in dict(zip(keys, names, strict=True)).items()})
 
 
 def form_of(name: str) -> Form:
@@ -51,7 +61,7 @@ def form_of(name: str) -> Form:
         expert=numbers[1],
         digits=slice(free[0], free[-1] + 1) if free else None,
         owner=slice(0, len(owner)) if may_matter else None,
-        is_mask=search(CAUSAL_MASK, name) is not None,
+        is_mask=is_found(CAUSAL_MASK, name),
     )
 
 
@@ -85,8 +95,8 @@ def numbers_at(names: Sequence[str], at: slice) -> list[int]:
     [7, 11]
     """
     text, length = "".join(names).encode("ascii", "replace"), len(names[0])
-    numbers = [0] * len(names)
-    for place in range(at.start, at.stop):
-        digits = text[place::length].translate(_DIGITS)
+    columns = [text[place::length].translate(_DIGITS) for place in range(at.start, at.stop)]
+    numbers = list(columns[0])
+    for digits in columns[1:]:
         numbers = [10 * number + digit for number, digit in zip(numbers, digits, strict=True)]
     return numbers

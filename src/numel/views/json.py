@@ -72,7 +72,7 @@ def encode(value: Any) -> str:
         text = _ENCODER.encode(value)
     except ValueError:  # a NaN or an infinity somewhere: rare, so looked for only now
         text = _ENCODER.encode(_finite(value))
-    return text if text.isascii() and "\x7f" not in text else re.sub(_UNSAFE, _escaped, text)
+    return text if text.isprintable() else re.sub(_UNSAFE, _escaped, text)
 
 
 def _finite(value: Any) -> Any:
