@@ -23,7 +23,7 @@ ALLOWED = {
     "blueprints": {"core", "errors"},
     "rules": {"core"},
     "forms": {"core", "rules"},
-    "mtp": {"core"},
+    "mtp": {"core", "forms"},
     "owners": {"core"},
     "classify": {"core", "errors", "registry", "rules", "forms", "mtp", "owners"},
     "beside": {"core", "classify"},

@@ -82,7 +82,7 @@ def branches(pattern: str) -> tuple[Branch, ...]:
 def words_of(branch: str) -> tuple[str, ...]:
     r"""The literal texts of which every match of `branch` holds one; none where it has none, or letter case is ignored.
 
-    >>> words_of(r"attention\.experts(?:\.\w+put_linear)?$"), words_of("(?:norm|ln)\d$"), words_of("(?i:norm)")
+    >>> words_of(r"attention\.experts(?:\.\w+put_linear)?$"), words_of("(?:norm|ln)$"), words_of("(?i:norm)")
     (('attention.experts',), ('norm', 'ln'), ())
     """
     if branch.isidentifier():
