@@ -52,7 +52,7 @@ def test_nor_through_a_link_nor_one_that_was_named_itself(model, tmp_path, capsy
 def test_histograms_take_the_place_of_histograms_alone(name, model, tmp_path, capsys):
     before = (model / name).read_bytes()
     err = _refused(capsys, "values", model, "--save-histograms", model / name)
-    assert "exists, and is no file of histograms" in err
+    assert "exists, and is not a file of histograms" in err
     assert (model / name).read_bytes() == before
     kept = str(tmp_path / "x.numel")
     for _ in range(2):

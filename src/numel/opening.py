@@ -252,8 +252,8 @@ def _refuse_checkpoint(mapping: dict[Any, Any]) -> None:
             raise UsageError(message, hint=Sentence("give its ['{name}']", name=visible(str(name), 40)))
     if any(hasattr(value, "dtype") for value in mapping.values()) and "model_type" not in mapping:
         others = next(str(name) for name, value in mapping.items() if not hasattr(value, "dtype"))
-        message = Sentence("neither a state dict nor a configuration: {name} is no tensor", name=visible(others, 40))
-        raise UsageError(message, hint=Sentence("leave out what is no tensor"))
+        message = Sentence("neither a state dict nor a configuration: {name} is not a tensor", name=visible(others, 40))
+        raise UsageError(message, hint=Sentence("leave out what is not a tensor"))
 
 
 def _from_config(config: ModelConfig, source: Source, name: str | None, wanted: Wanted) -> Inventory:
@@ -278,7 +278,7 @@ def _from_config(config: ModelConfig, source: Source, name: str | None, wanted: 
     for field in overrides:
         if field not in known and field not in _ALWAYS_KNOWN:
             message = Sentence(
-                "{field} is no field of {model_type} that decides a shape",
+                "{field} is not a field of {model_type} that decides a shape",
                 field=visible(field, 100),
                 model_type=model_type,
             )

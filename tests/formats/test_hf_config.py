@@ -53,11 +53,11 @@ REFUSED = {
     '{"model_type": 5}': (ConfigError, "model_type must be a text"),
     '{"model_type": "x", "architectures": "GPT2"}': (ConfigError, "architectures must be a list"),
     '{"model_type": "x", "architectures": [1]}': (ConfigError, "architectures must be a list"),
-    '{"model_type": "x"': (CorruptFileError, "no valid JSON"),
-    '{"model_type": "x", "a": NaN}': (CorruptFileError, "NaN is no number"),
-    '{"model_type": "x", "a": Infinity}': (CorruptFileError, "Infinity is no number"),
-    '{"model_type": "x", "time_step_limit": [Infinity, 1]}': (CorruptFileError, "Infinity is no number"),
-    '{"model_type": "x", "model_type": "y"}': (CorruptFileError, "stands twice"),
+    '{"model_type": "x"': (CorruptFileError, "not valid JSON"),
+    '{"model_type": "x", "a": NaN}': (CorruptFileError, "NaN is not a number"),
+    '{"model_type": "x", "a": Infinity}': (CorruptFileError, "Infinity is not a number"),
+    '{"model_type": "x", "time_step_limit": [Infinity, 1]}': (CorruptFileError, "Infinity is not a number"),
+    '{"model_type": "x", "model_type": "y"}': (CorruptFileError, "appears twice"),
     '{"model_type": "x", "a": ' + "9" * 4400 + "}": (CorruptFileError, "40 digits"),
     '{"model_type": "x", "a": ' + "[" * 3000 + "}": (CorruptFileError, "64 levels"),
     '{"model_type": "\\ud800"}': (CorruptFileError, "lone surrogate"),
@@ -65,7 +65,7 @@ REFUSED = {
     "version https://git-lfs.github.com/spec/v1\n": (CorruptFileError, "Git LFS pointer"),
     "<!doctype html>": (CorruptFileError, "HTML page"),
     "Entry not found": (CorruptFileError, "server's refusal"),
-    "model_type: gpt2": (CorruptFileError, "no valid JSON"),
+    "model_type: gpt2": (CorruptFileError, "not valid JSON"),
 }
 
 

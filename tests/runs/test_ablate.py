@@ -290,7 +290,7 @@ def test_a_file_that_is_no_journal_is_left_alone(capsys, tmp_path, folder, text)
     (tmp_path / "notes").write_text("mine\n")
     code, out, err = run(capsys, folder, "--text", text / "short.txt", "--journal", tmp_path / "notes")
     assert (code, out) == (2, "")
-    assert err.endswith("notes: is no journal of numel (move it away)\n")
+    assert err.endswith("notes: is not a journal of numel (move it away)\n")
     assert (tmp_path / "notes").read_text() == "mine\n"
 
 
@@ -329,7 +329,7 @@ def broken(folder, tmp_path):
             ["--text", "{}/one"],
             "one: the text has fewer than two tokens: nothing is predicted (give a text of two tokens or more)",
         ),
-        (["--text", "{}/latin"], "latin: at byte 1: is no text in UTF-8 (give a text)"),
+        (["--text", "{}/latin"], "latin: at byte 1: is not UTF-8 text (give a text)"),
         (["--text", "{}/two", "--by", "head"], "numel: --by head: not one of layer, kind"),
         (["--text", "{}/two", "--replace", "one"], "numel: --replace one: not one of zero, mean"),
         (
@@ -356,7 +356,7 @@ def test_bad_words_get_one_line(capsys, tmp_path, folder, words, said):
     ("wrong", "said"),
     [
         ((("tokenizer",), {}), "the folder holds no tokenizer (save it there: tokenizer.save_pretrained(folder))"),
-        (((), {"architectures": ["GPT2ForSequenceClassification"]}), "is no causal language model of transformers"),
+        (((), {"architectures": ["GPT2ForSequenceClassification"]}), "is not a causal language model of transformers"),
         ((("model",), {}), "the question needs a folder with trained weights, a config.json and a tokenizer"),
         (((), {"n_embd": 52}), "transformers"),
     ],

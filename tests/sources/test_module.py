@@ -191,7 +191,7 @@ def test_a_training_checkpoint_names_the_state_dict_inside(key):
 
 
 def test_a_state_dict_with_something_else_in_it_names_that():
-    with pytest.raises(UsageError, match="step is no tensor"):
+    with pytest.raises(UsageError, match="step is not a tensor"):
         numel.inspect({"w.weight": torch.zeros(2, 3), "step": 3})
 
 

@@ -165,7 +165,7 @@ def test_a_newer_version_and_another_programs_file_are_one_line(kept, tmp_path, 
     ("words", "line"),
     [
         (["--match", "*.mlp.*", "--save-histograms", "x.numel"], "--save-histograms keeps one whole model"),
-        (["--save-histograms", os.devnull], "is no regular file"),
+        (["--save-histograms", os.devnull], "is not a regular file"),
         (["--save-histograms", "/nowhere/x.numel"], "cannot write: no such file or directory"),
     ],
 )

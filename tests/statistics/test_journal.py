@@ -91,7 +91,7 @@ def test_another_file_or_another_run_is_not_written_over(model, tmp_path, capsys
     words = ["values", model, "--save-histograms", str(tmp_path / "x.numel")]
     journal.write_text("my diary\n")
     assert main(words) == 2
-    assert "is no journal of numel" in capsys.readouterr().err
+    assert "is not a journal of numel" in capsys.readouterr().err
     assert journal.read_text() == "my diary\n"
     journal.unlink()
     other = LineJournal(str(journal))

@@ -213,7 +213,7 @@ def _no_parameters(line: dict[str, Any]) -> Note:
     if line["kind"] == "packed":
         text = "of these fewer than parameters, since {dtype} is packed: {formula} = {numel}"
         return Note(Text(text, {**_line_values(line), "dtype": Value(line["part"], Unit.NAME)}))
-    return Note(Text("of these no parameters: {what}, {formula} = {numel}", _line_values(line)))
+    return Note(Text("of these, not parameters: {what}, {formula} = {numel}", _line_values(line)))
 
 
 def _line_values(line: dict[str, Any]) -> dict[str, Value | Text]:

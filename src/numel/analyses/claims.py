@@ -93,7 +93,7 @@ def _bars(sizes: tuple[Size, ...]) -> Claim:
         "tỷ lệ phần trăm",
         Text("the bars of attention and MLP show the distribution in percent of the model"),
         Text(
-            "they end at {first} in small and {last} in xl: embedding, {e_first} to {e_last}, has no bar, so none "
+            "together they reach {first} in small and {last} in xl: embedding, {e_first} to {e_last}, has no bar, so none "
             "reaches 100 percent",
             {
                 "first": _share(sums[0]),
@@ -205,8 +205,8 @@ def _linear(sizes: tuple[Size, ...]) -> Claim:
         "tăng tuyến tính",
         Text("with more blocks, attention and MLP grow linearly while the embedding stays the same"),
         Text(
-            "linear in the blocks holds at one width; from small to xl the number of blocks grows by {layers}, attention by "
-            "{growth}, because its matrices also grow with the square of the width, and the embedding by {embedding}",
+            "linear in the number of blocks holds only at a fixed width: from small to xl the number of blocks grows {layers}, attention "
+            "{growth}, because its matrices also grow with the square of the width, and the embedding {embedding}",
             values,
         ),
         WRONG if growth > 1.05 * layers or embedding > 1 else RIGHT,

@@ -252,7 +252,7 @@ def _verdict(norms: ModelNorms) -> Note:
     if norms.n_gamma == norms.n_beta:
         return Note(
             Text(
-                "{model}: as many γ as β ({gamma} each), one of both per dimension; the whole model has {weights} weights "
+                "{model}: as many γ as β ({gamma} each), one of each per dimension; the whole model has {weights} weights "
                 "and {biases} biases",
                 values,
             )

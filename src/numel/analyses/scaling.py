@@ -156,17 +156,17 @@ def why(result: Scaling, trend: Trend) -> Note:
             Text("{what} = {symbols}: none of its fields changes, so its share falls as the model grows", values)
         )
     if trend.growth > result.growth:
-        template = "{what} = {symbols}: it grows by {growth} ({moving}), the model by {model}: its share rises"
+        template = "{what} = {symbols}: it grows {growth} ({moving}), the model by {model}: its share rises"
         return Note(Text(template, values))
     if trend.fixed_fields:
         return Note(
             Text(
-                "{what} = {symbols}: it grows by {growth} ({moving}; unchanged {fixed}), the model by {model}: "
+                "{what} = {symbols}: it grows {growth} ({moving}; unchanged {fixed}), the model by {model}: "
                 "its share falls",
                 values,
             )
         )
-    template = "{what} = {symbols}: it grows by {growth} ({moving}), the model by {model}: its share falls"
+    template = "{what} = {symbols}: it grows {growth} ({moving}), the model by {model}: its share falls"
     return Note(Text(template, values))
 
 

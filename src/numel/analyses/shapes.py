@@ -184,7 +184,7 @@ def parse_count(text: str) -> int:
         number = Decimal(found[1].replace("_", "").replace(",", "")).scaleb(scale)
         if number == int(number) and 0 < number <= 10**15:
             return int(number)
-    message = Sentence("'{text}' is no number of parameters from 1 to 10^15", text=text[:40])
+    message = Sentence("'{text}' is not a number of parameters from 1 to 10^15", text=text[:40])
     raise UsageError(message, hint=Sentence("for example 1.5B, 350M, 124439808 or 1_500_000_000"))
 
 

@@ -55,7 +55,7 @@ def audit(claims: Sequence[Claim]) -> tuple[Section, ...]:
         Column("true", Text("what is true"), Unit.NAME),
     )
     rows = tuple((c.section, c.claimed, c.verdict, c.true) for c in claims)
-    lead = _paragraph("Each claim of the original study, with the section where it stands, beside the count.")
+    lead = _paragraph("Each claim of the original study, with its section, next to what the count shows.")
     return (Section(Text("Audit of the original study"), (lead, Table(Text(""), columns, rows, key="claims"))),)
 
 

@@ -155,7 +155,7 @@ class _Header:
             from .recognise import refuse_foreign
 
             refuse_foreign(self.source, EXPECTED)
-            self.fail(Sentence("is no GGUF file: it does not begin with GGUF"), 0)
+            self.fail(Sentence("is not a GGUF file: it does not begin with GGUF"), 0)
         version = int(self._number("<I"))
         if version in (2 << 24, 3 << 24):
             self._refuse(Sentence("is a big-endian GGUF file"), Sentence("convert it with gguf-convert-endian"))
@@ -183,7 +183,7 @@ class _Header:
         if not key:
             self.fail(Sentence("an empty key"), at)
         if key in keys:
-            self.fail(Sentence("key {key} stands twice in the header", key=shown), at)
+            self.fail(Sentence("key {key} appears twice in the header", key=shown), at)
         keys.add(key)
         if not _USUAL_KEY.fullmatch(key) and len(self.warnings) < 3:
             self.warnings.append(Sentence("key {key} is not written in small letters, digits, _ and dots", key=shown))
@@ -271,7 +271,7 @@ class _Header:
         if not name or "\0" in name:
             self.fail(Sentence("a tensor's name must be a text of 1 to 64 bytes without zeros"), at)
         if name in seen:
-            self.fail(Sentence("tensor {name} stands twice in the header", name=shown), at)
+            self.fail(Sentence("tensor {name} appears twice in the header", name=shown), at)
         seen.add(name)
         n_dims = int(self._number("<I"))
         if n_dims > _MAX_DIMS:

@@ -51,7 +51,7 @@ def read(source: ByteSource) -> ModelConfig:
         raw = re.sub(_OPEN_LIMIT, rb"\1null    ", raw)
     value = parse_json(raw, path=source.name)
     if not isinstance(value, dict):
-        message = Sentence("is no model configuration: it holds no object")
+        message = Sentence("is not a model configuration: it holds no object")
         raise ConfigError(message, path=path, hint=_EXPECTED)
     return parse(value, path=source.name)
 
@@ -63,7 +63,7 @@ def parse(mapping: Mapping[str, Any], *, path: str | None = None) -> ModelConfig
     'gpt2'
     >>> parse({"learning_rate": 0.001})
     Traceback (most recent call last):
-    numel.errors.ConfigError: is no model configuration: it has neither model_type nor architectures (a config.json is an object with model_type or architectures)
+    numel.errors.ConfigError: is not a model configuration: it has neither model_type nor architectures (a config.json is an object with model_type or architectures)
     """
     shown = None if path is None else visible_path(path, MAX_PATH_SHOWN)
     for key in mapping:
@@ -79,7 +79,7 @@ def parse(mapping: Mapping[str, Any], *, path: str | None = None) -> ModelConfig
             if "weight_map" in mapping
             else Sentence("it has neither model_type nor architectures")
         )
-        message = Sentence("is no model configuration: {what}", what=what)
+        message = Sentence("is not a model configuration: {what}", what=what)
         raise ConfigError(message, path=shown, hint=_EXPECTED)
     if model_type is not None and not isinstance(model_type, str):
         message = Sentence("model_type must be a text, not {model_type}", model_type=visible(str(model_type), 40))

@@ -82,11 +82,11 @@ def refuse_foreign(source: ByteSource, expected: str, *, also: str = "") -> None
     """
     path = visible_path(source.name, MAX_PATH_SHOWN)
     if source.size == 0:
-        message = Sentence("is empty, and no {expected}", expected=expected)
+        message = Sentence("is empty, and not a {expected}", expected=expected)
         raise CorruptFileError(message, path=path, hint=_AGAIN)
     kind = recognise(source.read(0, min(source.size, HEAD_NBYTES)))
     if kind is None or kind.is_a == also:
         return
     error = UnsupportedError if kind.is_model else CorruptFileError
-    message = Sentence("is no {expected} but {is_a}", expected=expected, is_a=kind.is_a)
+    message = Sentence("is not a {expected} but {is_a}", expected=expected, is_a=kind.is_a)
     raise error(message, path=path, hint=kind.hint)

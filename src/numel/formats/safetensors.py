@@ -153,14 +153,14 @@ def _refuse_length(source: ByteSource, n: int) -> NoReturn:
     size, hint = source.size, None
     if size < _LENGTH_NBYTES:
         message = Sentence(
-            "is no {expected}: it has {size} bytes, and the length of the header alone takes {length_nbytes}",
+            "is not a {expected}: it has {size} bytes, and the length of the header alone takes {length_nbytes}",
             expected=EXPECTED,
             size=size,
             length_nbytes=_LENGTH_NBYTES,
         )
     elif n > MAX_HEADER_NBYTES:
         message = Sentence(
-            "is no {expected}: the header would be {n} bytes long, and the format allows {max_header_nbytes}",
+            "is not a {expected}: the header would be {n} bytes long, and the format allows {max_header_nbytes}",
             expected=EXPECTED,
             n=n,
             max_header_nbytes=MAX_HEADER_NBYTES,
@@ -216,7 +216,7 @@ def _refuse_duplicate(names: list[str], source: ByteSource, data_start: int) -> 
     key = b'"' + name.encode("utf-8") + b'":'
     header = source.read(0, data_start)
     second = header.find(key, header.find(key) + 1)
-    message = Sentence("tensor {name} stands twice in the header", name=shown_name(name))
+    message = Sentence("tensor {name} appears twice in the header", name=shown_name(name))
     raise _corrupt(source, message, second if second > 0 else None)
 
 

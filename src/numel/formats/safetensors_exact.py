@@ -61,7 +61,7 @@ class ExactEntries:
         self._skip_space()
         self._leading_space = self.position > 0
         if not self._takes(b"{"):
-            self._fail_here(Sentence("the header is no JSON object: it does not begin with {{"))
+            self._fail_here(Sentence("the header is not a JSON object: it does not begin with {{"))
         if self._takes(b"}"):
             self._finish()
         else:
@@ -140,7 +140,7 @@ class ExactEntries:
         if self._takes(b"}"):
             self._finish()
         elif not self._takes(b","):
-            self._fail_here(Sentence("the header is no valid JSON: expecting a comma or }}"))
+            self._fail_here(Sentence("the header is not valid JSON: expecting a comma or }}"))
         return True
 
     def _skip_space(self) -> None:
@@ -202,7 +202,7 @@ class ExactEntries:
     def _take_metadata(self, value: object) -> None:
         """`__metadata__` maps texts to texts (README); tensor.rs refuses anything else as well, null excepted."""
         if self.metadata is not None:
-            raise Fault(None, Sentence("{metadata} stands twice in the header", metadata=METADATA))
+            raise Fault(None, Sentence("{metadata} appears twice in the header", metadata=METADATA))
         if not isinstance(value, dict):
             raise Fault(
                 None,
@@ -279,11 +279,11 @@ def _end_of_flat_object(header: bytes, start: int) -> int:
 def _entry(text: str, index: int) -> tuple[str, object, int]:
     """A key and its value, and the index behind them. Raises Fault."""
     if text[index : index + 1] != '"':
-        raise Fault(index, Sentence("is no valid JSON: expecting a name in double quotes"))
+        raise Fault(index, Sentence("is not valid JSON: expecting a name in double quotes"))
     name, index = value_at(text, index)
     index = skip_space(text, index)
     if text[index : index + 1] != ":":
-        raise Fault(index, Sentence("is no valid JSON: expecting a colon"))
+        raise Fault(index, Sentence("is not valid JSON: expecting a colon"))
     value, index = value_at(text, skip_space(text, index + 1))
     return name, value, index
 
@@ -293,7 +293,7 @@ def _behind_entry(text: str, index: int) -> tuple[int, bool]:
     index = skip_space(text, index)
     character = text[index : index + 1]
     if character not in (",", "}"):
-        raise Fault(index, Sentence("is no valid JSON: expecting a comma or }}"))
+        raise Fault(index, Sentence("is not valid JSON: expecting a comma or }}"))
     return index + 1, character == ","
 
 

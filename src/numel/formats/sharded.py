@@ -129,7 +129,7 @@ class Shards:
         """Read the files that the index lists. Raises CorruptFileError for the first entry that is not as it says."""
         if not isinstance(document, dict) or not isinstance(document.get("weight_map"), dict):
             hint = Sentence("an index maps each tensor's name to the file that holds it, under weight_map")
-            self._fail(Sentence("is no index: it is no JSON object with an object weight_map"), hint)
+            self._fail(Sentence("is not an index: it is not a JSON object with an object weight_map"), hint)
         weight_map: dict[str, Any] = document["weight_map"]
         if not weight_map:
             self._fail(Sentence("weight_map lists no tensors"))
@@ -191,7 +191,8 @@ class Shards:
         if any(part in ("", ".", "..") for part in parts) or _FORBIDDEN.search(file):
             self._fail(
                 Sentence(
-                    "weight_map names {file}, which is no plain name of a file in its folder", file=visible(file, 64)
+                    "weight_map names {file}, which is not the plain name of a file in its folder",
+                    file=visible(file, 64),
                 )
             )
         if any(len(part.encode("utf-8")) > MAX_PART_NBYTES for part in parts):
@@ -204,7 +205,7 @@ class Shards:
             )
         if not file.endswith(_SUFFIX):
             message = Sentence(
-                "weight_map names {file}, which is no {suffix} file", file=visible(file, 64), suffix=_SUFFIX
+                "weight_map names {file}, which is not a {suffix} file", file=visible(file, 64), suffix=_SUFFIX
             )
             raise UnsupportedError(
                 message, path=self._path, hint=Sentence("save the model as safetensors, or give its config.json")
@@ -240,7 +241,7 @@ def _size_warnings(document: dict[str, Any], nbytes: int) -> Iterator[str]:
     if type(stated) is not int:
         shown = visible(stated if isinstance(stated, str) else str(stated), 40)
         yield Sentence(
-            "the index states total_size as {shown}, which is no integer; the tensors have {nbytes} bytes",
+            "the index states total_size as {shown}, which is not an integer; the tensors have {nbytes} bytes",
             shown=shown,
             nbytes=nbytes,
         )

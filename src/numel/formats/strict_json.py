@@ -49,7 +49,7 @@ def parse(raw: bytes, *, path: str) -> Any:
     {'n_layer': 12}
     >>> parse(b'{"n_layer": 12, "n_layer": 24}', path="config.json")
     Traceback (most recent call last):
-    numel.errors.CorruptFileError: config.json: key n_layer stands twice in one object (get or write the file again)
+    numel.errors.CorruptFileError: config.json: key n_layer appears twice in one object (get or write the file again)
     """
     text = decode(raw, path=path)
     try:
@@ -79,7 +79,7 @@ def _only_value(text: str, raw: bytes) -> Any:
     value, end = value_at(text, skip_space(text, 0))
     end = skip_space(text, end)
     if end != len(text):
-        raise Fault(end, Sentence("is no valid JSON: there is more text behind the end of the value"))
+        raise Fault(end, Sentence("is not valid JSON: there is more text behind the end of the value"))
     return value
 
 
@@ -125,7 +125,7 @@ def value_at(text: str, index: int) -> tuple[Any, int]:
         what = error.msg[:1].lower() + error.msg[1:].removesuffix(" at").removesuffix(
             " starting"
         )  # locale/words.txt has them
-        raise Fault(error.pos, Sentence("is no valid JSON: {what}", what=Sentence(what))) from None
+        raise Fault(error.pos, Sentence("is not valid JSON: {what}", what=Sentence(what))) from None
     except RecursionError:
         raise Fault(index, Sentence("is nested more than {max_depth} levels deep", max_depth=MAX_DEPTH)) from None
 
@@ -136,7 +136,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise Fault(None, Sentence("key {key} stands twice in one object", key=visible(key, 64)))
+                raise Fault(None, Sentence("key {key} appears twice in one object", key=visible(key, 64)))
             seen.add(key)
     return found
 
@@ -165,7 +165,7 @@ def _refuse_long(text: str) -> None:
 
 
 def _constant(text: str) -> NoReturn:
-    raise Fault(None, Sentence("is no valid JSON: {text} is no number", text=text))
+    raise Fault(None, Sentence("is not valid JSON: {text} is not a number", text=text))
 
 
 _raw_decode = JSONDecoder(

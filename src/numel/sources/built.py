@@ -71,7 +71,9 @@ def build(config: ModelConfig, *, name: str, overrides: Mapping[str, Any]) -> In
             and field not in made.attribute_map
             and field not in ("architectures", "dtype", "torch_dtype")
         ):
-            message = Sentence("{field} is no field of {model_type}", field=visible(field, 100), model_type=model_type)
+            message = Sentence(
+                "{field} is not a field of {model_type}", field=visible(field, 100), model_type=model_type
+            )
             raise UsageError(message)
     said = Sentence(
         "there is no blueprint for {model_type}: built by transformers {version} on the meta device as {cls}, with the "

@@ -62,7 +62,7 @@ class LocalFile:
     __slots__ = ("_fd", "first_identity", "name", "size")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open it. Raises SourceNotFoundError, and SourceError for whatever is no regular file."""
+        """Open it. Raises SourceNotFoundError, and SourceError for whatever is not a regular file."""
         self._fd = -1
         self.name = os.fspath(path)
         try:

@@ -109,7 +109,7 @@ def check_causal_lm(config: ModelConfig, folder: str) -> None:
              for name in ((names,) if isinstance(names, str) else names)}  # fmt: skip
     if usual is None or (asked is not None and asked not in known):
         shown = visible(str(asked or config.model_type), 60)
-        message = Sentence("{name} is no causal language model of transformers {version}", name=shown,
+        message = Sentence("{name} is not a causal language model of transformers {version}", name=shown,
                            version=transformers.__version__)  # fmt: skip
         hint = Sentence("a causal language model predicts the next token, such as GPT2LMHeadModel")
         raise UnsupportedError(message, path=visible_path(folder, _MAX_SHOWN), hint=hint)

@@ -17,7 +17,7 @@ def read_text(path: str) -> str:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        message = Sentence("is no text in UTF-8")
+        message = Sentence("is not UTF-8 text")
         raise CorruptFileError(message, path=shown, hint=Sentence("give a text"), offset=error.start) from error
     if not text.strip():
         raise UsageError(Sentence("the text is empty"), path=shown, hint=Sentence("give a text of two tokens or more"))

@@ -325,13 +325,13 @@ def _refuse_to_replace(path: str) -> None:
     """Raises UsageError for a place where something else is: weights, another program's table, a device."""
     message = None
     if os.path.exists(path) and not os.path.isfile(path):
-        message = Sentence("is no regular file")
+        message = Sentence("is not a regular file")
     elif os.path.isfile(path) and os.path.getsize(path):
         try:
             is_ours = _ABOUT in (pq.read_metadata(path).metadata or {})
         except (pa.ArrowException, OSError):
             is_ours = False
-        message = None if is_ours else Sentence("exists, and is no file of histograms")
+        message = None if is_ours else Sentence("exists, and is not a file of histograms")
     if message is not None:
         raise UsageError(message, path=visible_path(path, _MAX_SHOWN), hint=Sentence("choose another place"))
 
@@ -345,7 +345,7 @@ def _opened(source: ByteSource) -> _Opened:
     """The file, and the object in its footer. Raises UnsupportedError for what is of another program or a newer numel."""
     path = visible_path(source.name, _MAX_SHOWN)
     if source.size < 12 or source.read(source.size - 4, 4) != b"PAR1":
-        message = Sentence("is no whole file of histograms: its end is missing")
+        message = Sentence("is not a whole file of histograms: its end is missing")
         raise CorruptFileError(message, path=path, hint=Sentence("write it again with --save-histograms"))
     with _reading(source):
         file = pq.ParquetFile(_Ranges(source), page_checksum_verification=True)

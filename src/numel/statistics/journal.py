@@ -87,7 +87,7 @@ class Lines:
             lines.seek(0)
             for line in lines:
                 if not offset and line != _HEAD and not _HEAD.startswith(line):
-                    message = Sentence("is no journal of numel")
+                    message = Sentence("is not a journal of numel")
                     raise UsageError(message, path=visible_path(self.path, _MAX_SHOWN), hint=Sentence("move it away"))
                 if not line.endswith(b"\n"):
                     break
