@@ -214,7 +214,7 @@ def test_no_name_leads_out_of_the_folder(name, folder, monkeypatch):
 @pytest.mark.parametrize("name", ["pytorch_model-00001-of-00002.bin", "model.gguf", "safetensors"])
 def test_other_formats_are_named(name, folder):
     index(folder, {**GOOD, "d": name})
-    with pytest.raises(UnsupportedError, match=r"no \.safetensors file"):
+    with pytest.raises(UnsupportedError, match=r"not a \.safetensors file"):
         read(find(folder))
 
 
