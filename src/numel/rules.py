@@ -53,7 +53,7 @@ RULES: tuple[Group, ...] = (
         either(
             # ln_1 · bn2 · input_layernorm · layer_norm1.3 · qk_norm.temp; but not norm_attn_norm.attn.Wqkv
             r"(?i:norm|[._]ln(?=[_\d.]|$)|[._]bn(?=[_\d.]|$))\w*(?:\.(?:\d+|\{\}))?(?:\.\w+)?$",
-            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|patch_embedding\.[14]$|tor\.act$|_rms$|downsampling_layer\.0$",  # (in a Sequential)
+            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|patch_embedding\.[14]$|tor\.act$|_rms$|^\.mlp1\.0$|downsampling_layer\.0$",  # (in a Sequential)
             r"(?i:ada_?ln)|\.grn$|rbr_identity$|diffusion_head\.(?:layers\.\{\}\.linear|final_layer\.linear_1)$",  # TextNet's identity is a norm
         ),
         (
@@ -202,7 +202,7 @@ RULES: tuple[Group, ...] = (
         Component.HEAD,
         either(
             r"lm_heads?(?:\.|$)|predictions|pred_layer|lm_loss|vocab_(?:projector|transform)|unembed",
-            r"^\.(?:head|decoder|output|embed_out|proj_out|logits_dense|fc|cls)$|^\.(?:head|cls)\.\w+$|\.score$",
+            r"^\.(?:language_model\.)?(?:head|decoder|output|embed_out|proj_out|logits_dense|fc|cls)$|^\.(?:head|cls)\.\w+$|\.score$",
             r"^\.(?:\w+\.)*output_(?:projection|layer)$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
             r"decode_head\.linear_|(?:start|end)_transform\.|sequence_summary\.|logits_proj$|score\.(?:dense|out_proj)$|^\.(?:column_)?output_(?:weights|bias)$",
