@@ -178,3 +178,12 @@ def test_an_error_speaks_of_the_configuration_and_not_of_python(fields):
 def test_a_field_may_be_stated_in_either_of_the_forms_that_transformers_takes(model_type, field, values):
     one, other = (evaluate(load(model_type), ModelConfig({field: value})).tensors for value in values)
     assert one == other
+
+
+def test_kimi_k2_is_deepseek_v3_with_numbers_of_its_own():
+    """Its checkpoints name DeepSeek-V3's classes; transformers has no model type of that name."""
+    fields = {"num_hidden_layers": 3, "n_routed_experts": 4, "first_k_dense_replace": 1, "vocab_size": 50}
+    fields |= {"num_attention_heads": 2, "num_nextn_predict_layers": 1, "architectures": ["DeepseekV3ForCausalLM"]}
+    kimi, deepseek = (evaluate(load(name), ModelConfig(fields)) for name in ("kimi_k2", "deepseek_v3"))
+    assert kimi.tensors == deepseek.tensors
+    assert kimi.buffers == deepseek.buffers
