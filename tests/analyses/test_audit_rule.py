@@ -25,6 +25,7 @@ TREES = [
 # The trees of these were built from something else than the model type's own defaults.
 OTHER_CONFIGS = {
     ("dots3_note", "Dots3NoteForCausalLM"): "of the text configuration alone",
+    ("emu3", "Emu3ForCausalLM"): "of the text configuration alone",
     ("mllama", "MllamaForCausalLM"): "of the text configuration alone",
     ("musicgen", "MusicgenForCausalLM"): "of the decoder's configuration alone",
     ("musicgen_melody", "MusicgenMelodyForCausalLM"): "of the decoder's configuration alone",
