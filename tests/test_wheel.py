@@ -63,35 +63,65 @@ def test_it_holds_all_data_files(wheel):
     assert not any(name.startswith(("tests", "tools", "benchmarks")) for name in names)
 
 
-def test_every_command_runs_without_an_extra(environment, tmp_path):
+@pytest.fixture
+def weights(tmp_path):
+    """A small file of weights, all of them 1."""
+    header = b'{"w":{"dtype":"BF16","shape":[2,2],"data_offsets":[0,8]}}'
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\x80\x3f" * 4)
+    return "model.safetensors"
+
+
+def test_every_command_runs_without_an_extra(environment, tmp_path, weights):
     numel = environment / "numel"
     four = ["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"]
-    for words in (
+    commands = [
         ["gpt2"], ["gpt2", "--json"], ["gpt2", "--csv"], ["gpt2", "--html"], ["norms", *four], ["scaling", *four],
         ["explain", "gpt2"], ["models"], ["cost", "gpt2"], ["fit", "--params", "1.5B", "--like", "gpt2"], ["study", *four, "-o", "study", "--lang", "vi"], ["gpt2", "--save", "share.pdf"],
-    ):  # fmt: skip
+        ["values", weights], ["values", weights, "--spectrum", "exact"], ["doctor", weights], ["diff", weights, weights], ["architectures"], ["audit-rule"],
+    ]  # fmt: skip
+    for words in commands:
         done = subprocess.run([numel, *words], cwd=tmp_path, capture_output=True, text=True, check=False, env=ALONE)
         assert done.returncode == 0, (words, done.stderr)
         assert done.stderr == ""
     assert (tmp_path / "study" / "study.html").stat().st_size > 10_000
+    said = subprocess.run([numel, "--help"], capture_output=True, text=True, check=True, env=ALONE).stdout
+    listed = {line.split()[0] for line in said.splitlines() if line.startswith("  ") and not line.startswith("   ")}
+    assert listed - {"-h,"} == {words[0] for words in commands} - {"gpt2"} | {"show", "ablate"}  # which needs an extra
 
 
-def test_the_weights_are_counted_in_c_where_there_was_a_compiler(wheel, environment, tmp_path):
+def test_the_weights_are_counted_in_c_where_there_was_a_compiler(wheel, environment, tmp_path, weights):
     if shutil.which("cc") is None and shutil.which("gcc") is None:
         pytest.skip("no compiler here")
     assert any(name.startswith("numel/kernels/native.") and name.endswith(".so") for name in names_of(wheel))
-    header = b'{"w":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]}}'
-    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\x80\x3f" * 4)
     for kernels in ("native", "numpy"):
         done = subprocess.run(
-            [environment / "numel", "values", "model.safetensors", "--json"],
+            [environment / "numel", "values", weights, "--json"],
             cwd=tmp_path, capture_output=True, text=True, check=False, env={**ALONE, "NUMEL_KERNELS": kernels},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["models"][0]["stats"]["mean"] == 1.0
 
 
-def test_what_needs_an_extra_says_which(environment):
-    code = "import numel; numel.inspect('gpt2').by('part').to_polars()"
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (["https://localhost:1/model.safetensors"], "remote"),
+        (["values", "model.safetensors", "--engine", "dask"], "dask"),
+        (["values", "model.safetensors", "--save-histograms", "kept.numel"], "arrow"),
+        (["cost", "gpt2", "--measure"], "transformers"),
+        (["ablate", "model.safetensors"], "transformers"),
+    ],
+)
+def test_a_command_that_needs_an_extra_says_which(environment, tmp_path, weights, words, extra):
+    numel = environment / "numel"
+    done = subprocess.run([numel, *words], cwd=tmp_path, capture_output=True, text=True, check=False, env=ALONE)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.endswith(f"pip install 'numel[{extra}]'\n")
+
+
+@pytest.mark.parametrize(("kind", "extra"), [("pandas", "pandas"), ("polars", "polars"), ("arrow", "arrow")])
+def test_a_table_that_needs_an_extra_says_which(environment, kind, extra):
+    code = f"import numel; numel.inspect('gpt2').by('part').to_{kind}()"
     done = subprocess.run([environment / "python", "-c", code], capture_output=True, text=True, check=False, env=ALONE)
-    assert "pip install 'numel[polars]'" in done.stderr.splitlines()[-1]
+    assert done.stderr.splitlines()[-1].endswith(f"pip install 'numel[{extra}]'")
