@@ -5,32 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 from numel.blueprints.library import model_types
-from numel.costs.families import FAMILIES, WRAPPERS, Family
+from numel.costs.families import FAMILIES, PAIRS, WRAPPERS, Family
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 LEAD = {
     "en": """# Which model types does `numel cost` cover?
 
-This page is generated: `python tools/cost_table.py`. [Tiếng Việt](cost.vi.md) · Estimated and measured shares of GPT-2 small
+This page is generated: `python tools/cost_table.py`. [Tiếng Việt](cost.vi.md) · Every convention and
+its source: [conventions.md](conventions.md) · Estimated and measured shares of GPT-2 small
 beside each other, and why they differ: [measured.md](measured.md).
 
 A covered type was held against transformers, eager, under torch's FlopCounterMode: the FLOPs of a prompt and of one more
 token, and the numbers that the cache then holds, equal to the digit at drawn configurations (`tests/costs`). Left out there,
 and said: rotary angles; outputs of a convolution that are thrown away; the chunked prompt of Mamba-2 and of the gated delta
 rule, counted here as the recurrence; Llama 4's idle experts. Of the gated delta rule the two products that read the state
-are counted, which transformers writes element by element, so that torch counts 0. Around a text model the prompt alone is
+are counted, which transformers writes element by element, so that torch counts 0. MiniMax's prompt runs in blocks there, too. Around a text model the prompt alone is
 compared, and `llama4`, `qwen3_5` and `qwen3_5_moe` were not run whole, only their text models.
 """,
     "vi": """# `numel cost` tính được những loại mô hình nào?
 
-Trang này được sinh tự động: `python tools/cost_table.py`. [English](cost.md) · Tỷ lệ ước lượng và đo được của GPT-2 small
+Trang này được sinh tự động: `python tools/cost_table.py`. [English](cost.md) · Mọi quy ước và
+nguồn: [conventions.vi.md](conventions.vi.md) · Tỷ lệ ước lượng và đo được của GPT-2 small
 cạnh nhau, và vì sao chúng khác nhau: [measured.vi.md](measured.vi.md).
 
 Mỗi loại tính được đã được so với transformers (bản eager) dưới FlopCounterMode của torch: FLOP của lời nhắc và của một token
 nữa, và số phần tử bộ nhớ đệm giữ sau đó, khớp đến từng chữ số trên các cấu hình ngẫu nhiên (`tests/costs`). Không so, và nói rõ:
 các góc quay; những đầu ra tích chập bị bỏ đi; lời nhắc chia khúc của Mamba-2 và của quy tắc delta có cổng, ở đây tính như
 phép truy hồi; các chuyên gia không được chọn của Llama 4. Với quy tắc delta có cổng, hai phép nhân đọc trạng thái được tính,
-còn transformers viết chúng theo từng phần tử nên torch đếm là 0. Với mô hình bao quanh chỉ so lời nhắc; `llama4`, `qwen3_5` và
+còn transformers viết chúng theo từng phần tử nên torch đếm là 0. Lời nhắc của MiniMax cũng chạy theo khối ở đó. Với mô hình bao quanh chỉ so lời nhắc; `llama4`, `qwen3_5` và
 `qwen3_5_moe` không được chạy nguyên, chỉ mô hình văn bản của chúng.
 """,
 }
@@ -39,12 +41,14 @@ TITLES = {
         "decoder": "Decoders", "encoder": "Encoders (no cache)", "encoder_decoder": "Encoder-decoders",
         "windows": "Decoders with windows", "latent": "Multi-head latent attention", "state": "Layers that keep a state",
         "around": "Around a text model of these (the tower itself is not counted in FLOPs)",
+        "pictures": "Encoders of pictures (`--batch` counts pictures)", "pairs": "A text and a picture side by side",
         "refused": "Refused by name: what they do to text has not been held against torch, or did not agree",
     },
     "vi": {
         "decoder": "Bộ giải mã", "encoder": "Bộ mã hóa (không có bộ nhớ đệm)", "encoder_decoder": "Mã hóa-giải mã",
         "windows": "Bộ giải mã có cửa sổ", "latent": "Chú ý tiềm ẩn nhiều đầu", "state": "Có lớp giữ trạng thái",
         "around": "Bao quanh một mô hình văn bản nói trên (FLOP của tháp không được tính)",
+        "pictures": "Bộ mã hóa ảnh (`--batch` là số ảnh)", "pairs": "Văn bản và ảnh cạnh nhau",
         "refused": "Từ chối và nêu tên: cách chúng xử lý văn bản chưa được so với torch, hoặc không khớp",
     },
 }  # fmt: skip
@@ -54,6 +58,8 @@ def kind_of(family: Family) -> str:
     """The section that a family stands in."""
     if family.recurrence:
         return "state"
+    if family.pictures:
+        return "pictures"
     if family.attention == "latent":
         return "latent"
     return "windows" if family.windows else family.stack
@@ -65,7 +71,8 @@ def page(language: str) -> str:
     for name, family in FAMILIES.items():
         sections[kind_of(family)].append(name)
     sections["around"] = list(WRAPPERS)
-    sections["refused"] = list(set(model_types()) - set(FAMILIES) - WRAPPERS)
+    sections["pairs"] = list(PAIRS)
+    sections["refused"] = list(set(model_types()) - set(FAMILIES) - WRAPPERS - PAIRS)
     parts = [LEAD[language]]
     for kind, title in TITLES[language].items():
         names = sorted(sections[kind])

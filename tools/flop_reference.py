@@ -182,6 +182,8 @@ _AGREEING: dict[str, dict[str, Any]] = {
     "solar_open": _ROUTED | {"n_shared_experts": 1},
     "mvp": {"use_prompt": False},
     "gemma3_text": {"use_bidirectional_attention": False},
+    "gemma4_text": {"use_bidirectional_attention": "vision"},
+    "gemma4_unified_text": {"use_bidirectional_attention": "vision"},
     "smollm3": {"use_sliding_window": False},
     "dots1": _ROUTED | {"n_group": 1},
     # layers of both kinds, since transformers' caches want one with attention, and kernels that have a width

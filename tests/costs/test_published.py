@@ -137,6 +137,22 @@ def test_the_state_of_mamba_2():
     assert found.state_nbytes == 36 * (3072 * 128 + 3 * 3328) * 2
 
 
+def test_the_cache_of_whisper():
+    # Radford et al. 2022, table 1: tiny has 4 layers of width 384; the decoder keeps keys and values of the 1,500
+    # positions of 30 s of sound, and of its own tokens
+    found = cost("openai/whisper-tiny", context=100, kv_dtype=BF16)
+    assert found.total("kv_nbytes") == 4 * 2 * 384 * (1500 + 100) * 2
+
+
+def test_the_cache_of_sparse_attention():
+    # GLM-5's config: 78 layers, latents of 512 + 64, and an index key of 128 in each layer
+    found = cost("zai-org/GLM-5", context=1000, kv_dtype=BF16)
+    assert found.kv_per_token == 78 * (512 + 64 + 128) * 2
+    long, longer = (cost("zai-org/GLM-5", context=n, phase="decode", kv_dtype=BF16) for n in (100_000, 200_000))
+    assert flops(long, ("attention", "scores")) == flops(longer, ("attention", "scores"))  # 2,048 tokens are chosen
+    assert 2 * flops(long, ("attention", "indexer")) > flops(longer, ("attention", "indexer"))  # among all of them
+
+
 def test_what_stands_around_a_text_model_is_known_or_refused():
     text = {"model_type": "mistral", "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4}
     with pytest.raises(UnsupportedError, match="'idefics2'"):  # its resampler attends, too
@@ -208,6 +224,14 @@ def test_chinchillas_table(d, heads, layers, ff, published):
     fields = {"model_type": "gpt2", "n_embd": d, "n_head": heads, "n_layer": layers, "n_inner": ff, "vocab_size": vocab}
     ours = cost({**fields, "n_positions": s, "architectures": ["GPT2LMHeadModel"]}, context=s, phase="train")
     assert ours.total("flops") - flops(ours, ("head", None)) + 3 * layers * 3 * heads * s * s == published
+
+
+# mlfoundations/open_clip@89fb801, docs/model_profile.csv: GFLOPs of one picture and one text of 77 tokens.
+@pytest.mark.parametrize(
+    ("source", "published"), [("openai/clip-vit-base-patch32", 14.78), ("openai/clip-vit-large-patch14", 175.33)]
+)
+def test_open_clips_table(source, published):
+    assert round(cost(source, context=77).total("flops") / 1e9, 2) == published
 
 
 # volcengine/verl@b178a3cd5, tests/utils/test_flops_counter.py: two batches of sequence lengths.

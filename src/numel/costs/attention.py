@@ -237,6 +237,8 @@ def _windowed(found: tuple[Attention, ...], fields: TextFields, family: Family) 
     width = fields.get(windows.field) if fields.states(windows.field) else windows.default
     if windows.both_ways and not fields.states(windows.field) and fields.states(windows.both_ways):
         width = (fields.get(windows.both_ways) or 0) // 2
+    if windows.before and fields.states(windows.before):
+        width = (fields.get(windows.before) or 0) + 1
     if not width:
         return found
     width = int(width)
@@ -250,5 +252,6 @@ def _windowed(found: tuple[Attention, ...], fields: TextFields, family: Family) 
             else not windows.sees_all(i, n_layers, fields)
         )
         has = has and not attention.is_cross and not attention.stride
+        has = has and not (windows.last_sees_all and i == n_layers - 1)
         made.append(attention._replace(window=width) if has else attention)
     return tuple(made)

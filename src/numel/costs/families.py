@@ -22,7 +22,7 @@ class Family(NamedTuple):
 
     `attention`: "softmax" (widths follow from the matrices), "gated" (the same, and q makes a gate as wide as the
     queries beside them), "latent" (multi-head latent attention, DeepSeek) or "compressed" (DeepSeek-V4).
-    `windows`: which layers look back only so far; None: all see the whole context. `unless`: a field that, set, adds
+    `windows`: which layers look back only so far; None: all see the whole context. `unless`: a field that, set (or of a value), adds
     what is not counted. `recurrence`: what layers keep that have a state: "mamba", "mamba2", "delta", "rwkv" or "conv"; "" for
     none. `pictures`: "alone" for an encoder of pictures, "beside" where a text model stands beside one, and both work.
     `sound`: an encoder hears a sound of fixed length. `sharing`: layers run again, "groups" (ALBERT) or "ties" (Zamba).
@@ -52,7 +52,8 @@ class Windows(NamedTuple):
 
     `default`: the width that transformers takes when the field is absent (None: no window). `sees_all(i, n, fields)`:
     whether layer i of n has none. `kind`: the word of `layer_types` for a layer that has one. `both_ways`: a field
-    that counts both directions, of which a decoder looks in one, for a configuration without the other.
+    that counts both directions, of which a decoder looks in one, for a configuration without the other. `before`: a field
+    that leaves the token itself out. `last_sees_all`: the last layer has none, whatever the configuration lists.
     """
 
     sees_all: Callable[[int, int, TextFields], bool]
@@ -61,6 +62,8 @@ class Windows(NamedTuple):
     kind: str = "sliding_attention"
     switch: str = ""
     both_ways: str = ""
+    before: str = ""
+    last_sees_all: bool = False
 
 
 def _nowhere(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001 - every rule is called alike
@@ -91,6 +94,23 @@ def _every_stated_from_0(name: str, default: int) -> Callable[[int, int, TextFie
         return i % int(fields.get(name, default=default)) == 0
 
     return sees_all
+
+
+def _every_and_last(period: int) -> Callable[[int, int, TextFields], bool]:
+    def sees_all(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
+        return (i + 1) % period == 0 or i == n - 1
+
+    return sees_all
+
+
+def _first_and_every_sixth(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
+    """MiMo-V2."""
+    return i == 0 or (i + 1) % 6 == 0
+
+
+def _flint(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
+    """The first two layers, every fourth and the last."""
+    return i < 2 or i % 4 == 1 or i == n - 1
 
 
 def _first_layers(default: int) -> Callable[[int, int, TextFields], bool]:
@@ -134,7 +154,7 @@ _FULL = """
 apertus arcee aria_text biogpt bitnet blip_text_model bloom codegen cohere ctrl dbrx ernie4_5 ernie4_5_moe falcon flex_olmo gemma glm
 glm4 glm4_moe glm4v_text glm4v_moe_text glm_ocr_text gpt-sw3 gpt2 gpt_bigcode gpt_neox gpt_neox_japanese gptj granite granitemoe granitemoeshared helium
 hunyuan_v1_dense hunyuan_v1_moe hy_v3 hyperclovax imagegpt internlm3 iquestcoder jais2 llama minimax_m2 mpt nanochat nemotron olmo
-olmo2 olmoe openai-gpt opt paddleocr_vl_text persimmon phi seed_oss solar_open stablelm xglm
+olmo2 olmoe openai-gpt opt paddleocr_vl_text persimmon phi seed_oss solar_open stablelm trocr git xglm
 """
 
 _LATENT = "axk1 axk2 deepseek_v2 deepseek_v3 deepseek_v32 glm_moe_dsa hy_v4 glm4_moe_lite minicpm3 mistral4 youtu"
@@ -142,7 +162,7 @@ _LATENT = "axk1 axk2 deepseek_v2 deepseek_v3 deepseek_v32 glm_moe_dsa hy_v4 glm4
 _ENCODERS = """
 bert camembert clip_text_model data2vec-text distilbert electra ernie esmc eurobert flaubert gte ibert jina_embeddings_v3 layoutlm
 megatron-bert metaclip_2_text_model modernbert mpnet nomic_bert rembert roberta roberta-prelayernorm roc_bert roformer splinter tapas ultrabert
-xlm-roberta xlm-roberta-xl xmod xlm
+xlm-roberta xlm-roberta-xl xmod xlm chinese_clip_text_model fnet
 """
 
 _ENCODER_DECODERS = "bart blenderbot blenderbot-small fsmt m2m_100 marian mbart mt5 pegasus plbart pop2piano t5 umt5"
@@ -153,6 +173,10 @@ _QWEN_VL = Windows(_first_layers(80), 4096, switch="use_sliding_window")
 # What transformers takes for a field that a configuration leaves out stands beside the rule.
 _WINDOWED: dict[str, Windows] = {
     "afmoe": Windows(_every_stated("global_attn_every_n_layers", 4), 1024),
+    "beam": Windows(_every_and_last(6), 512),
+    "flint": Windows(_flint, 513),
+    "kolibri1": Windows(_every(5), 513),
+    "mimo_v2_flash": Windows(_first_and_every_sixth, 129, before="sliding_window_size"),
     "cohere2": Windows(_every_stated("sliding_window_pattern", 4), 4096),
     "cohere2_moe": Windows(_every_stated("sliding_window_pattern", 4), 4096),
     "cohere_compass_text": Windows(_listed_only, 4096),
@@ -193,7 +217,7 @@ _WINDOWED: dict[str, Windows] = {
 # Models of pictures or sounds around a text model of a family: beside its layers they do nothing to text. Others (a
 # resampler in the text's stack, cross-attention to pictures) are refused by name.
 _WRAPPERS = """
-aria audioflamingo3 aya_vision cohere2_vision deepseek_vl fuyu gemma3 gemma4 glmasr got_ocr2 idefics3 internvl lighton_ocr
+aria audioflamingo3 aya_vision cohere2_vision deepseek_vl fuyu gemma3 gemma4 gemma4_unified glm_ocr glmasr got_ocr2 idefics3 internvl lfm2_vl lighton_ocr voxtral
 llama4 llava llava_next llava_next_video llava_onevision mistral3 modernvbert moss_transcribe_diarize musicflamingo
 paligemma qwen2_5_vl qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_vl qwen3_vl_moe smolvlm video_llama_3
 video_llava vipllava mllama
@@ -202,19 +226,26 @@ WRAPPERS = frozenset(_WRAPPERS.split())
 
 # Encoders of pictures that cut them into patches of one size, all in one row.
 _PICTURES = """
-vit deit dinov2 dinov2_with_registers clip_vision_model siglip_vision_model
+beit chinese_clip_vision_model clip_vision_model data2vec-vision deit dinov2 dinov2_with_registers dinov3_vit git_vision_model
+ijepa internvl_vision metaclip_2_vision_model siglip_vision_model vit vit_msn
 """
 
 # A text model and an encoder of pictures side by side: both work, and their results are compared.
-PAIRS = frozenset(["clip", "siglip"])
+PAIRS = frozenset({"chinese_clip", "clip", "metaclip_2", "siglip"})
 
 FAMILIES: dict[str, Family] = {
     **dict.fromkeys(_FULL.split(), Family()),
     **{name: Family(windows=windows) for name, windows in _WINDOWED.items()},
     "gemma3n_text": Family(windows=Windows(_every(5), 512), reuses=True, streams="altup"),
     "deepseek_v4": Family(attention="compressed", windows=Windows(_nowhere, 128), streams="hyper"),
-    "gemma4_text": Family(windows=Windows(_every(6), 512), reuses=True),
-    "gemma4_unified_text": Family(windows=Windows(_every(6), 512), reuses=True),
+    **dict.fromkeys(
+        ("gemma4_text", "gemma4_unified_text"),
+        Family(
+            windows=Windows(_every_and_last(6), 512, last_sees_all=True),
+            unless="use_bidirectional_attention=all",
+            reuses=True,
+        ),
+    ),
     "modernbert-decoder": Family(
         windows=Windows(_every_stated_from_0("global_attn_every_n_layers", 3), 64, both_ways="local_attention")
     ),
@@ -262,7 +293,8 @@ def family_of(fields: TextFields, name: str) -> Family:
             what=f"model_type '{fields.wrapper}'",
         )
         raise UnsupportedError(message, hint=Sentence("numel costs only architectures whose attention was checked"))
-    if family.unless and fields.get(family.unless):
+    unless, _, value = family.unless.partition("=")
+    if unless and (fields.get(unless) == value if value else fields.get(unless)):
         message = Sentence("{model}: {field} adds an attention that is not counted", model=name, field=family.unless)
-        raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {family.unless}=false"))
+        raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {unless}=false"))
     return family
