@@ -1,5 +1,8 @@
 """γ and β as numbers: against numpy on tensors that are written here."""
 
+import inspect
+import re
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -63,6 +66,43 @@ def test_gammas_that_are_stored_less_1_are_shown_as_what_they_are():
     (value,) = values_of(model).values()
     assert (value["mean"], value["min"], value["max"], value["n_dead"]) == (0.875, 0.0, 1.0, 1)
     assert value["distance"] == pytest.approx(np.sqrt(1 / 8))
+
+
+def test_llama_cpp_has_added_the_1_already():
+    """convert_hf_to_gguf.py: `data_torch + 1` for Gemma's norms."""
+    model = numel.inspect({"blk.0.attn_norm.weight": np.ones(8, np.float32)}, config={"model_type": "gemma"})
+    assert values_of(model)["blk.0.attn_norm", "gamma"]["mean"] == 1.0
+
+
+_ONE = {"num_hidden_layers": 1}
+
+
+@pytest.mark.parametrize(
+    ("family", "fields"),
+    [
+        ("qwen3_5_text", {"num_hidden_layers": 4, "layer_types": ["linear_attention"] * 3 + ["full_attention"]}),
+        ("gemma3", {"text_config": _ONE, "vision_config": _ONE}),
+    ],
+)
+def test_only_norms_whose_class_adds_the_1_are_shown_with_it(family, fields):
+    """Which class does it is read in transformers; beside it stand gated norms, LayerNorms of pictures, and others."""
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    from numel.analyses.gammas import less_one
+
+    with torch.device("meta"):
+        module = transformers.AutoModel.from_config(transformers.AutoConfig.for_model(family, **fields))
+    adds = re.compile(r"1(?:\.0)? \+ self\.weight")
+    truth = {
+        f"{name}.weight": bool(adds.search(inspect.getsource(type(each))))
+        for name, each in module.named_modules()
+        if not type(each).__module__.startswith("torch") and "weight" in dict(each.named_parameters(recurse=False))
+    }
+    model = numel.inspect(module)
+    is_less_one = less_one(model.table)
+    assert 0 < sum(truth.values()) < len(model.parameters)
+    assert {r.tensor.name for r in model.parameters if is_less_one(r)} == {
+        name for name, is_so in truth.items() if is_so
+    }
 
 
 def test_only_norms_are_read(model, monkeypatch):

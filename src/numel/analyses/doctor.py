@@ -11,7 +11,7 @@ from . import doctor_report
 from .choosing import matching
 from .doctor_checks import Facts, Setting, alone, facts_of, padding_of
 from .doctor_compared import between, starts_of
-from .gammas import is_about_one
+from .gammas import less_one
 from .values_reading import Told
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ def _examined(told: Told, options: Options, done: tuple[int, int]) -> Examinatio
     table, (n_before, n_bytes) = told.table, done
     hears = options.progress
     progress = None if hears is None else lambda n_done: hears(n_before + n_done, n_bytes)
-    about_one, padding = is_about_one(table), padding_of(table)
-    setting = Setting(told.open, starts_of(table), about_one, padding, told.is_turned)
+    setting = Setting(told.open, starts_of(table), less_one(table), padding_of(table), told.is_turned)
     findings: list[Finding] = []
     facts: list[Facts] = []
     histograms = scan(told.tensors, told.open, told.reading(Reading(options.threads, progress=progress)))

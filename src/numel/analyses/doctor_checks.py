@@ -13,7 +13,7 @@ from ..statistics.decode import decoded
 from ..statistics.initial import Likeness, Start, likeness
 from ..statistics.int8 import sqnr_by_line
 from ..statistics.summary import Statistics
-from .gammas import DEAD_GAMMA
+from .gammas import DEAD_GAMMA, is_gamma
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,14 +44,14 @@ class Finding(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What the checks need to know of the model: how its matrices may begin, whether its γ are stored as γ − 1, its padding token.
+    """What the checks need to know of the model: how its matrices may begin, which of its γ are stored as γ − 1, its padding token.
 
     `opened` opens what Facts.tensor lies in; `is_turned`: whether the rows of a packed one come as columns.
     """
 
     opened: Callable[[str], ValueFile]
     starts: Callable[[Parameter], tuple[Start, ...]]
-    is_about_one: bool
+    is_less_one: Callable[[Parameter], bool]
     padding: int | None = None
     is_turned: Callable[[str], bool] = lambda _: False
 
@@ -180,11 +180,6 @@ def _listed(numbers: tuple[int, ...]) -> str:
     return ", ".join(map(str, numbers[:_SHOWN])) + (", …" if len(numbers) > _SHOWN else "")
 
 
-def is_gamma(row: Parameter) -> bool:
-    """Whether it is the scale of a norm."""
-    return row.component is Component.NORM and row.role == "weight"
-
-
 def _dead_gamma(facts: Facts, setting: Setting) -> Iterator[Finding]:
     """Scales of norms that switch their channel off; where γ − 1 is stored, −1 is dead and 0 is not."""
     row = facts.row
@@ -192,7 +187,9 @@ def _dead_gamma(facts: Facts, setting: Setting) -> Iterator[Finding]:
         return
     tensor = facts.tensor
     file = setting.opened(tensor.shard or "")
-    size = np.abs(decoded(tensor.dtype.name, file.read(tensor.offset or 0, tensor.nbytes or 0)) + setting.is_about_one)
+    size = np.abs(
+        decoded(tensor.dtype.name, file.read(tensor.offset or 0, tensor.nbytes or 0)) + setting.is_less_one(row)
+    )
     middle = float(np.nanmedian(size))
     dead = tuple(np.flatnonzero(size <= DEAD_GAMMA * middle).tolist())
     if dead:

@@ -10,7 +10,8 @@ from ..core.groups import template_of
 from ..core.parameters import Component
 from ..core.report import Text, Unit, Value
 from ..statistics.initial import Start
-from .doctor_checks import Finding, is_gamma
+from .doctor_checks import Finding
+from .gammas import is_gamma
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -97,7 +98,7 @@ def _untouched(facts: list[Facts], setting: Setting) -> Iterator[Finding]:
         of_template = moved[_template(each)]
         siblings = of_template if len(of_template) > 1 else moved[_kind(each)]
         is_told = each.is_constant and len(each.row.tensor.shape) > 1  # as a constant matrix
-        if like.start == Start("zeros") and is_gamma(each.row) and not setting.is_about_one:
+        if like.start == Start("zeros") and is_gamma(each.row) and not setting.is_less_one(each.row):
             is_told = True  # as dead γ
         if like.start is not None and like.is_initial and 2 * sum(siblings) >= len(siblings) and not is_told:
             yield _still_initial(each.row, like.start, sum(siblings), len(siblings))

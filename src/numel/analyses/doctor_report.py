@@ -8,7 +8,7 @@ from ..core.counts import count
 from ..core.report import Block, Column, Note, Report, Table, Text, Unit, Value
 from . import describe
 from .doctor_checks import LEAST_SQNR
-from .gammas import DEAD_GAMMA
+from .gammas import DEAD_GAMMA, is_about_one
 from .values_reading import dequantised_note, unread_notes
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _assumptions(result: tuple[Examination, ...]) -> Iterator[Text]:
     yield from dequantised_note(dtype for model in result for dtype in model.dequantised)
     share = {"share": Value(DEAD_GAMMA, Unit.REAL)}
     yield Text("dead γ: below {share} of the median |γ| of its tensor", share)
-    names = {"models": Value(", ".join(m.table.name for m in result if m.setting.is_about_one), Unit.NAME)}
+    names = {"models": Value(", ".join(m.table.name for m in result if is_about_one(m.table)), Unit.NAME)}
     if names["models"].raw:
         yield Text("{models}: multiplies by 1 + what is stored, so a dead γ is stored as −1", names)
     yield Text(

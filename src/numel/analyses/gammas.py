@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from ..core.parameters import Component
+
 if TYPE_CHECKING:
-    from ..core.parameters import ParameterTable
+    from collections.abc import Callable
+
+    from ..core.parameters import Parameter, ParameterTable
 
 DEAD_GAMMA = 1e-6  # of the median |γ|: what is below has no effect in any 16-bit type
 
@@ -19,12 +24,54 @@ _ABOUT_ONE = (
 )  # fmt: skip
 
 
+# Of these the norms that are plain: the gated ones of linear attention, and those of MuseSpark's class with a scale of one.
+_PLAIN = {
+    "qwen": r"(?:^|\.)linear_attn\.norm\.weight",
+    "muse_glimmer": r"(?:^|\.)norm\.weight",
+    "muse_spark": r"(?:^|\.)(?:norm|post_attention_layernorm)\.weight",
+}
+_IN_TOWERS = "videoprism"  # beside the text of the others stand towers with nn.LayerNorm
+
+
+def less_one(table: ParameterTable) -> Callable[[Parameter], bool]:
+    """Whether a norm of the model stores γ − 1, as Gemma's do: what is stored is 0 at first, and −1 where it is dead.
+
+    llama.cpp adds the 1 when it writes a GGUF file (convert_hf_to_gguf.py: `data_torch + 1`).
+    """
+    model_type = _about_one(table)
+    if model_type is None or any(row.tensor.name.startswith("blk.") for row in table.rows):
+        return _is_never
+    plain = next((re.compile(pattern) for family, pattern in _PLAIN.items() if model_type.startswith(family)), None)
+    in_towers = model_type.startswith(_IN_TOWERS)
+
+    def is_less_one(row: Parameter) -> bool:
+        is_text = in_towers or row.tower not in ("vision", "audio")
+        return is_text and is_gamma(row) and not (plain and plain.search(row.tensor.name))
+
+    return is_less_one
+
+
+def is_gamma(row: Parameter) -> bool:
+    """Whether it is the scale of a norm."""
+    return row.component is Component.NORM and row.role == "weight"
+
+
 def is_about_one(table: ParameterTable) -> bool:
-    """Whether the model's norms store γ − 1, as Gemma's do: what is stored is 0 at first, and −1 where it is dead."""
+    """Whether any norm of the model stores γ − 1."""
+    return any(map(less_one(table), table.rows))
+
+
+def _is_never(row: Parameter) -> bool:
+    del row
+    return False
+
+
+def _about_one(table: ParameterTable) -> str | None:
+    """The architecture in the configuration, or inside it, whose norms multiply by 1 + weight."""
     stated = [table.config.fields] if table.config else []
     while stated:
         fields = stated.pop()
         if fields.get("model_type") in _ABOUT_ONE:
-            return True
+            return str(fields["model_type"])
         stated += [value for value in fields.values() if isinstance(value, dict)]
-    return False
+    return None

@@ -12,7 +12,7 @@ from ..core.parameters import Component
 from ..core.report import Chart, Column, Note, Table, Text, Unit, Value
 from ..statistics.scan import Reading, scan
 from ..statistics.summary import moments, quantiles
-from .gammas import DEAD_GAMMA, is_about_one
+from .gammas import DEAD_GAMMA, less_one
 from .values_figures import spread_chart
 from .values_reading import Told
 
@@ -65,17 +65,17 @@ def read(
     rows = [row for row in table.rows if row.component is Component.NORM and row.excluded is None and row.numel]
     told = Told(table, sorted(rows, key=lambda row: (row.tensor.shard or "", row.tensor.offset or 0)), opened)
     histograms = scan(told.tensors, told.open, told.reading(Reading())) if stored is None else stored(told.tensors)
-    about_one = is_about_one(table)
+    is_less_one = less_one(table)
     found = {
-        row.tensor.name: _spread(row, histogram, about_one=about_one)
+        row.tensor.name: _spread(row, histogram, is_less_one=is_less_one(row))
         for row, (_, histogram) in zip(told.rows, histograms, strict=True)
     }
     return tuple(found[row.tensor.name] for row in rows if row.tensor.name in found)
 
 
-def _spread(row: Parameter, histogram: Histogram, *, about_one: bool) -> Spread:
+def _spread(row: Parameter, histogram: Histogram, *, is_less_one: bool) -> Spread:
     which = "beta" if row.role == "bias" else "gamma"
-    shift = 1.0 if about_one and which == "gamma" else 0.0
+    shift = float(is_less_one)
     mean, std, _, _ = moments(histogram)
     owner = row.tensor.name.rpartition(".")[0]
     return Spread(
