@@ -145,6 +145,7 @@ def report(result: Study) -> Report:
         _repeat(result),
     )  # fmt: skip
     title = Text("Where the parameters of {models} live", {"models": _models(result)})
+    of_values, odd = _said_of_values(result)
     return Report(
         "study",
         title,
@@ -153,10 +154,20 @@ def report(result: Study) -> Report:
         (
             *describe.assumptions(result.tables),
             *norms.assumptions(result.norms),
+            *of_values,
             *study_cost.conventions(result.costs),
         ),
-        describe.warnings(result.tables),
+        (*describe.warnings(result.tables), *odd),
     )
+
+
+def _said_of_values(result: Study) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
+    """How values were counted, and which were not."""
+    if not result.values:
+        return (), ()
+    from . import study_values
+
+    return study_values.conventions(result.values), study_values.warnings(result.values)
 
 
 def _models(result: Study) -> Value:

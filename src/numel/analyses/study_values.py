@@ -6,7 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ..core.report import Chart, Column, Note, Table, Text, Unit, Value
-from . import norms_values, values, values_figures
+from . import describe, norms_values, values, values_figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,6 +116,16 @@ def read(given: Sequence[tuple[ParameterTable, Any, Any]], progress: Any) -> tup
     """The values by component of models, each with what opens its shards or gives its histograms."""
     tables, opened, stored = zip(*given, strict=True)
     return values.analyze(tables, values.Options(opened=opened, stored=stored, progress=progress))
+
+
+def conventions(models: tuple[ModelValues, ...]) -> tuple[Text, ...]:
+    """How the values were counted: as `numel values` says it."""
+    return values.report(models).assumptions
+
+
+def warnings(models: tuple[ModelValues, ...]) -> tuple[Text, ...]:
+    """Which values were not read; what is odd about the sources is said with the shapes."""
+    return values.report(models).warnings[len(describe.warnings([model.table for model in models])) :]
 
 
 def data(model: ModelValues) -> dict[str, Any]:
