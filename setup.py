@@ -6,7 +6,8 @@ setup(
     ext_modules=[
         Extension(
             "numel.kernels.native",
-            ["src/numel/kernels/native.c", "src/numel/kernels/histogram.c"],
+            [f"src/numel/kernels/{name}.c" for name in ("native", "histogram", "summary")],
+            depends=["src/numel/kernels/columns.h"],
             # fused multiplications would round otherwise than numpy does
             extra_compile_args=["-O3", "-std=gnu11", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi"],
             py_limited_api=True,

@@ -21,7 +21,7 @@ VERSION = 4  # of what Kernels promises: a library that was built from older sou
 
 
 class Kernels(Protocol):
-    """What native.c with histogram.c and twin.py with twin_histogram.py both offer.
+    """What native.c, histogram.c and summary.c offer, and twin.py with twin_histogram.py as well.
 
     `source` is a file's number or bytes in memory. A column is anything with a buffer: values float64, counts int64, bins
     uint32; those that come back are memoryviews. A histogram's values ascend.

@@ -500,7 +500,7 @@ end:
                          tally.minus_inf);
 }
 
-extern PyMethodDef HISTOGRAM_METHODS[]; /* of histogram.c */
+extern PyMethodDef HISTOGRAM_METHODS[], SUMMARY_METHODS[]; /* of histogram.c and summary.c */
 
 static PyMethodDef METHODS[] = {
     {"count", py_count, METH_VARARGS, "Add how often each pattern of 8 or 16 bits occurs to counts; the bytes read."},
@@ -514,7 +514,7 @@ PyMODINIT_FUNC PyInit_native(void) {
     choose_level();
     PyObject *module = PyModule_Create(&MODULE);
     if (module && (PyModule_AddStringConstant(module, "LEVEL", level) || PyModule_AddIntConstant(module, "VERSION", VERSION) ||
-                   PyModule_AddFunctions(module, HISTOGRAM_METHODS))) {
+                   PyModule_AddFunctions(module, HISTOGRAM_METHODS) || PyModule_AddFunctions(module, SUMMARY_METHODS))) {
         Py_DECREF(module);
         return NULL;
     }

@@ -1,4 +1,4 @@
-"""What do counts come to? The functions of histogram.c in numpy, bit for bit; `Kernels` says what each gives."""
+"""What do counts come to? The functions of histogram.c and summary.c in numpy, bit for bit; `Kernels` says what each gives."""
 
 from __future__ import annotations
 
