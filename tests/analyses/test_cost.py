@@ -209,3 +209,15 @@ def test_the_roofline_is_a_figure_with_both_roofs_and_every_part():
 
 def test_a_device_without_a_stated_peak_has_no_roofline(capsys):
     assert answer(capsys, "gpt2", "--device", "m3-ultra")["roofline"] == []
+
+
+def test_the_least_time_of_each_phase_is_shared_out():
+    """A token of GPT-2 in BF16 waits for memory: 2 bytes a weight, the embedding's but one row, and the cache."""
+    shown = numel.inspect("gpt2").report("cost", on="h100", dtype="bf16")
+    chart = next(block for block in shown.blocks if getattr(block, "key", "") == "least-time")
+    assert chart.categories == ("prefill", "decode")
+    token = {series.key: series.values[1] for series in chart.series}
+    mlp, cache = 12 * (8 * 768**2 + 5 * 768), 1024 * 12 * 2 * 768
+    everything = 12 * (4 * 768**2 + 4 * 768) + mlp + 25 * 2 * 768 + 50257 * 768 + cache + 2 * 768
+    assert token["mlp"] == pytest.approx(mlp / everything, rel=1e-12)
+    assert sum(token.values()) == pytest.approx(1)

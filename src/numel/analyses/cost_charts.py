@@ -133,15 +133,22 @@ def _moving(found: Estimate) -> list[tuple[str, int, int]]:
 
 
 def least_time_chart(cost: ModelCost, device: Device) -> Chart | None:
-    """Of the least time of the pass, the share of each component; None where no peak is stated."""
-    dtype = cost.estimate.stored.name
-    sums = {name: roof(flops, nbytes, device, dtype).seconds or 0.0 for name, flops, nbytes in _moving(cost.estimate)}
-    total = sum(sums.values())
-    if not total:
+    """Of the least time of a prompt and of a token, the share of each component; None where no peak is stated."""
+    prefill, decode = cost.lens
+    phases = (prefill, decode) if decode.setting.phase == "decode" else (prefill,)
+    times = [
+        {name: roof(flops, nbytes, device, found.stored.name).seconds or 0.0 for name, flops, nbytes in _moving(found)}
+        for found in phases
+    ]
+    if not all(sum(of.values()) for of in times):
         return None
-    series = tuple(Series(c, Text("{what}", {"what": Value(c, Unit.WORD)}), (s / total,)) for c, s in sums.items() if s)
+    series = tuple(
+        Series(name, Text("{what}", {"what": Value(name, Unit.WORD)}),
+               tuple(of.get(name, 0.0) / sum(of.values()) for of in times))
+        for name in dict.fromkeys(name for of in times for name, seconds in of.items() if seconds)
+    )  # fmt: skip
     title = Text("Where the time goes at the least, by the roofline")
     return Chart(
-        "least-time", title, ChartKind.STACKED, (cost.estimate.setting.phase,), series, Text("share of the time"),
-        category_unit=Unit.WORD,
+        "least-time", title, ChartKind.STACKED, tuple(found.setting.phase for found in phases), series,
+        Text("share of the time"), category_unit=Unit.WORD,
     )  # fmt: skip
