@@ -36,6 +36,7 @@ SENSELESS["blt"] = {"tie_word_embeddings"}  # would tie an embedding inside a su
 
 # Public classes without a section: a config that names one is counted as another class, with a warning.
 LEFT_OUT: dict[str, set[str]] = {
+    "diffusion_gemma": {"DiffusionGemmaDecoderModel"},  # half of a stack, published inside the model alone
     "esm": {"EsmForProteinFolding"},  # a folding model of its own around the encoder
     # parts of the model, published inside it alone
     "seamless_m4t": {
@@ -48,6 +49,12 @@ LEFT_OUT: dict[str, set[str]] = {
 
 # Types whose names on the hub transformers 5.23 does not give back, so that only the loaded form is compared.
 NO_HUB_FORM = {
+    "deepseek_ocr2_text",  # published inside deepseek_ocr2 alone, where its experts are split
+    "ernie4_5_vl_moe_text",  # published inside ernie4_5_vl_moe alone, where its experts are split
+    "kimi_k25",  # it would write `blocks` for the language model's layers too
+    "kimi_k25_vision",  # published inside kimi_k25 alone, where query, key and value are one
+    "molmo2",  # it would cut the table of tokens in half, where checkpoints keep new tokens apart
+    "molmo2_text",
     "glm4v_moe_text",  # published inside glm4v_moe alone, where its experts are split
     "esm",  # it would write `encoder.layer.*.attention…` with the star, and call the norms' weights gamma
 }

@@ -40,6 +40,17 @@ _SWIN = _in_stages(
 )
 
 
+_DINAT = _in_stages(
+    {"depths": (1, 2), "num_heads": (2, 4), "dilations": ([1, 1],)},
+    embed_dim=(16, 24, 40),
+    mlp_ratio=(2.0, 1.5),
+    patch_size=(4,),
+    kernel_size=(3, 7),
+    layer_scale_init_value=(0.0, 0.1),
+    out_indices=(None, [1], [0, 2], [-1]),
+)
+
+
 _RESNET = _in_stages({"depths": (1, 2, 3), "hidden_sizes": (16, 24, 40, 64)}, groups_width=(8,))
 
 
@@ -207,6 +218,7 @@ PICTURES: dict[str, Callable[[Fields, Random], Fields]] = {
     "regnet": _RESNET,
     "resnet": _RESNET,
     "segformer": _in_stages(_PYRAMID, "num_encoder_blocks"),
+    "dinat": _DINAT,
     "swin": _SWIN,
     "swinv2": _SWIN,
     "dinov3_vit": lambda _, random: {

@@ -41,7 +41,9 @@ def either(*patterns: str) -> str:
 # self_attn · attention · SelfAttention · EncDecAttention · rel_attn · attn_q: what attention is called
 ATTN = r"(?:[Aa]ttn|[Aa]ttention)"
 # q_proj · q_lin · q_bias · query_global · q_attn · v_proj_delayed
-SUFFIX = r"(?:_(?:proj|lin|bias|global|head|net|attn|l2_clip|adapter_list|d[uv])(?:_(?:current|delayed))?)?(?:\.|$)"
+SUFFIX = (
+    r"(?:_(?:proj|lin|bias|global|head|net|attn|protein|l2_clip|adapter_list|d[uv])(?:_(?:current|delayed))?)?(?:\.|$)"
+)
 # up and down projections by number or by direction: fc1, linear_1, lin1, layer_1, dense1 · fc_in, linear_in
 NUMBERED = r"(?:fc|lin|linear|layer|dense|ffn\.conv)_?"
 FIRST, SECOND = NUMBERED + r"(?:1(?!\d)|in|up)|ffn\.net\.0", NUMBERED + r"(?:2|out|down)|ffn\.net\.3"
@@ -53,7 +55,7 @@ RULES: tuple[Group, ...] = (
         either(
             # ln_1 · bn2 · input_layernorm · layer_norm1.3 · qk_norm.temp; but not norm_attn_norm.attn.Wqkv
             r"(?i:norm|[._]ln(?=[_\d.]|$)|[._]bn(?=[_\d.]|$))\w*(?:\.(?:\d+|\{\}))?(?:\.\w+)?$",
-            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|patch_embedding\.[14]$|tor\.act$|_rms$|^\.mlp1\.0$|downsampling_layer\.0$",  # (in a Sequential)
+            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|patch_embedding\.[14]$|tor\.act$|_rms$|^\.mlp1\.0$|downsampling_layer\.0$|sam_model\.neck\.[13]$",  # (in a Sequential)
             r"(?i:ada_?ln)|\.grn$|(?:rbr_|\.)identity$|diffusion_head\.(?:layers\.\{\}\.linear|final_layer\.linear_1)$",  # TextNet's identity is a norm
         ),
         (
@@ -62,8 +64,11 @@ RULES: tuple[Group, ...] = (
                 r"(?i)ada_?ln|norm\w*(?:\.\d+)?\.(?:linear|conv_[yb])$|diffusion_head.*\.linear",
                 "adaln",
             ),  # modulated by a condition
-            (r"indexer|compressor", "in_indexer"),
-            (ATTN + r".*[._](?:q|k|v|kv|qk|query|key)_(?:\w+_)?(?:layer_?)?norm", "qk_norm"),  # kv_a_layernorm
+            (r"indexer|(?<!sequence_)compressor", "in_indexer"),
+            (
+                ATTN + r".*[._](?:q|k|v|kv|qk|query|key)_(?:\w+_)?(?:layer_?)?norm|self_attn\.norm_[qk]$",
+                "qk_norm",
+            ),  # kv_a_layernorm
             (r"[._]head\.(?:layer_)?(?:norm|ln$)|predictions\.|classifier\w*\.batch_norm", "in_head"),
             (r"\.head\.layernorm", "in_attention"),  # the attention that pools a picture
             (r"embeddings?\.\w*[Nn]orm(?:alization)?$|layernorm_embedding|embeddings?_layer_?norm", "in_embedding"),
@@ -93,8 +98,8 @@ RULES: tuple[Group, ...] = (
         Component.RESIDUAL,
         either(
             r"altup|laurel|hyper_connection|[._]hc[._]|_hc\.|attn_res\.|_input\.query$",  # several streams
-            r"layer_?scale|layer_output_scale|\.ls_?\d|\.lambda_\d$|lambdas$|(?<!norm\.)gamma(?:_\d)?$",
-            r"(?:stages\.\{\}\.layers\.\d+|backbone\.blocks\.\{\}|^\.blocks\.\{\})\.proj$|residual(?!_vector|_conv)|_attn_\w+_gate$|hidden_states_(?:scale|bias)$",
+            r"layer_?scale|layer_output_scale|\.ls_?\d|\.lambda_\d$|lambdas$|(?<!norm\.)gamma(?:_\d)?$|_vision_alpha$",
+            r"(?:stages\.\{\}\.layers\.\d+|backbone\.blocks\.\{\}|^\.blocks\.\{\})\.proj$|residual(?!_vector|_conv)|_attn_\w+_gate$|adapter\.gate_\w+$|hidden_states_(?:scale|bias)$",
         ),
         (
             (r"altup|laurel|hyper|_hc\.|hc_|attn_res|query$|layer_?scale\w*\.|\.proj$", "mixing"),
@@ -132,7 +137,7 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.MOE,
         either(
-            r"experts(?:[._]|$)|[._]expert_\d|shared_expert|shared_mlp|moe|\.mlp(?:\.\w+put_linear)?$",
+            r"experts(?:[._]|$)|[._]expert_\d|shared_expert|shared_mlp|moe|(?<!sampler_model)\.mlp(?:\.\w+put_linear)?$",
             r"(?:mlp|mixer|ffn)\.\w*latent_proj$",  # Nemotron-H: its experts are narrower than the model
             r"router|(?:mlp|mixer|feed_forward|ffn|layers\.\{\})\.gate(?:\.|$)|expert_bias",
             r"_exps|_shexp|gate_inp|exp_probs|ffn_(?:gate|up|down)\.\d+$|mlp\.gate_weight$",  # GGUF; dots.note's router
@@ -150,7 +155,7 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.PROJECTOR,
         either(
-            r"(?:(?<!vocab_)projector|connector|aligner|merger|resampler|embed_(?:vision|audio))(?:\.|$)(?!.*\{\})|merger_list\.",
+            r"(?:(?<!vocab_)projector|connector|aligner|merger|resampler(?:_model)?|image_pooling_2d|embed_(?:vision|audio))(?:\.|$)(?!.*\{\})|merger_list\.",
             r"image_to_text_projection(?:\.|$)|^\.mlp_AR\.|(?:^|audio_tower)\.proj[12]?$|_to_(?:mm|talker)_proj(?:ection)?$|cross_modal_\w+_transform$",
             r"eh_proj$|mtp\.fc$|mtp\.\w*proj$|^\.(?:model\.)?(?:mm|mlp1)\.|text_model\.head$",  # SigLIP: from text to the space of both
             r"(?:^|vision_encoder)\.adapter\.mlp\.\d$|(?:^|audio_tower)\.output_proj$",
@@ -205,7 +210,7 @@ RULES: tuple[Group, ...] = (
             r"^\.(?:language_model\.)?(?:head|decoder|output|embed_out|proj_out|logits_dense|fc|cls)$|^\.(?:head|cls)\.\w+$|\.score$",
             r"^\.(?:\w+\.)*output_(?:projection|layer)$|shared_head\.head$|\.head\.(?:attention|probe|dense)",
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
-            r"decode_head\.linear_|(?:start|end)_transform\.|sequence_summary\.|logits_proj$|score\.(?:dense|out_proj)$|^\.(?:column_)?output_(?:weights|bias)$",
+            r"decoder\.final_layer$|decode_head\.linear_|(?:start|end)_transform\.|sequence_summary\.|logits_proj$|score\.(?:dense|out_proj)$|^\.(?:column_)?output_(?:weights|bias)$",
             r"class_predictor$|^\.v_head(?:\.summary)?$|(?<![qkv])_head\.(?:layers|proj|logit_fc)\.(?:\d+|\{\})$|(?:duration|pitch|energy)_predictor\.linear$",
             r"^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|dur\w*_predictor\.proj$|hidden_to_|decoder_pred$",
             # wav2vec 2.0's: what frames are told from, which speaker it is
@@ -220,7 +225,7 @@ RULES: tuple[Group, ...] = (
             ),
             (r"weight_proj|project_|tdnn|feature_ex|layer_weights", "transform"),
             (
-                r"objective|class_predictor|v_head|_head\.\w+\.[\d{]|_predictor\.linear|output_(?:weights|bias)$|logits_proj|decoder_pred|(?:speaker|ctc)_proj|(?:feat|prob)_out$|predictor\.proj$|dist_head",
+                r"objective|\.final_layer$|class_predictor|v_head|_head\.\w+\.[\d{]|_predictor\.linear|output_(?:weights|bias)$|logits_proj|decoder_pred|(?:speaker|ctc)_proj|(?:feat|prob)_out$|predictor\.proj$|dist_head",
                 "task",
             ),
             (r"classifier|score|itm_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion", "task"),
@@ -237,12 +242,12 @@ RULES: tuple[Group, ...] = (
             r"(?<!relative_)position_bias\.relative|relative_position_embedding|rel_embeddings|pos_conv_embed",
             r"patch_emb|patch_conv$|downsample\.reduction$|vision_embed|_embed\.encoder\.embed\.|spec_embed",
             r"input_proj_linear|feature_projection|subsampl\w+\.linear|embedder\.(?:stem\w+\.)?convolution$|network\.\{\}\.proj$",
-            r"\.ple\.(?:key|value)_proj$|ngram_embedding\.|pre_encode\.(?:out|proj)$|embedder\.(?:comp|linear|conv\d)|prenet\.(?:layers|final_layer|speaker_embeds|encode_pos)|pos_emb_alpha",
+            r"query_(?:768|1024)(?:_resolution)?$|view_sep[ae]rator$|positions_projection$|\.(?:padding|mask)\.(?:audio|image|label)$|\.ple\.(?:key|value)_proj$|ngram_embedding\.|pre_encode\.(?:out|proj)$|embedder\.(?:comp|linear|conv\d)|prenet\.(?:layers|final_layer|speaker_embeds|encode_pos)|pos_emb_alpha",
         ),
         (
             (r"per_layer(?:_token_embd)?$|ngram_embedding", "per_layer"),  # Gemma 3n: one more table for each layer
             (r"per_layer|\.ple\.|inp_gate|^\.blk\.\{\}\.proj$", "per_layer_proj"),
-            (r"position|pos_emb|pos_conv|rel_emb|temporal_emb|(?:row|column)_embedder", "position"),
+            (r"position(?!s_proj)|pos_emb|pos_conv|rel_emb|temporal_emb|(?:row|column)_embedder", "position"),
             (r"patch|reduction|convolution|network|vision_embed|input_proj|feature|subsampl", "patch_or_feature"),
             (r"pre_encode\.out|prenet\.[lfs]|embedder\.[cl]|embed\.(?:conv|out)", "patch_or_feature"),
             (r"(?:token|task)_type|segment", "token_type"),
@@ -250,7 +255,7 @@ RULES: tuple[Group, ...] = (
                 r"proj|transformation|_mapping|map_inputs|decoder_embed|embedding_dense",
                 "proj",
             ),  # embeddings narrower than the model
-            (r"class_emb|spec_emb|_tokens?$", "special"),
+            (r"class_emb|spec_emb|_tokens?$|\.(?:padding|mask)\.|query_\d|view_sep", "special"),
             (r"", "token"),
         ),
     ),
@@ -259,22 +264,22 @@ RULES: tuple[Group, ...] = (
         Component.ATTENTION,
         either(
             ATTN + r"(?!.*\.mlp\.)|self_att\.|qkv|\.indexer\.|relative_position_bias|\.rel_pos_(?:[xy]_)?bias$",
-            r"[._][qkvo]_(?:proj|lin)|out_lin|\.to_(?:q|k|v|kv|qkv|out)$|\.\{\}\.w(?:q|k|v|o|qkv)$",
+            r"adapter\.(?:query|\w+_protein|out_proj)$|[._][qkvo]_(?:proj|lin)|out_lin|\.to_(?:q|k|v|kv|qkv|out)$|\.\{\}\.w(?:q|k|v|o|qkv)$",
             r"(?:queries|keys_values|(?:layers\.\d+|module)\.projection)\.linear$",  # LeViT
             r"sub_layer\.(?:(?:query|key|value)_net|out_projection)$",  # NeMo
         ),
         (
-            (r"indexer|compressor", "indexer"),  # which keys a sparse attention looks at
+            (r"indexer|(?<!sequence_)compressor", "indexer"),  # which keys a sparse attention looks at
             (r"sink|softmax_offset", "sink"),
             (
                 r"relative_(?:attention|position)_bias|rel_logits|rel_pos_emb|rel_pos_(?:[xy]_)?bias|attn_rel_b",
                 "rel_pos_bias",
             ),  # T5's table
-            (r"rel_attn_embed|attention_biases$|distance_emb|continuous_position_bias", "rel_pos_bias"),
+            (r"rel_attn_embed|attention_biases$|distance_emb|continuous_position_bias|\.rpb$", "rel_pos_bias"),
             (r"rel_l2|rel_pos|relative_(?:pos|k)|linear_pos|(?<![a-z])r_(?:proj|kernel)|\.wr_du$", "rel_pos"),
             (r"r_[rsw]_bias|bias_[uv]$|seg_embed", "rel_pos"),  # Transformer-XL's
             (r"\.conv$|conv_qk|timm_model.*\.proj$|(?:spatial|sequence)_reduction$|\.sr$", "conv"),
-            (r"(?:qkv(?:_proj)?|query_key(?:_value)?|c_attn|W_pack|in_proj(?:_weight|_bias)?)$", "qkv"),
+            (r"(?:qkv(?:_proj)?|att_proj|query_key(?:_value)?|c_attn|W_pack|in_proj(?:_weight|_bias)?)$", "qkv"),
             (r"keys_values\.linear$|qkv_proj\.convolution$", "qkv"),
             (r"q_gate_proj|q_[ab](?:_proj)?$|attn_k_b$|\.wkv$|\bkv_(?:[ab]_)?proj|attn_kv_[ab]", "latent"),  # MLA
             (r"gate_(?:proj|bias)|linear_gate|g_proj|exclusive|attn_gate|gate_attn$", "gate"),
@@ -300,13 +305,17 @@ RULES: tuple[Group, ...] = (
         (
             (r"act_fn", "activation"),
             (r"mlp_of_three\.fc1$|mlp_of_qwen\.w2$|c_fc_0$", "gate"),
-            (r"mlp_of_qwen\.w1$", "up"),
+            (r"mlp_of_qwen\.w1$|mlp_from_zero\.fc0$|resblocks\.\{\}\.feed_forward\.w1$", "up"),
+            (r"mlp_from_zero\.fc1$", "down"),
             (r"mlp_of_three\.fc3$", "up"),
-            (r"gate_up|up_gate_proj|\.Wi$|dots_encoder\..*\.fc1$|ffn\.proj_1$", "gate_up"),
+            (r"gate_up|up_gate_proj|ff_proj$|\.Wi$|dots_encoder\..*\.fc1$|ffn\.proj_1$", "gate_up"),
             (r"output_dense", "down"),
             (r"proj_up_gate|fc12", "gate"),
             (r"up_proj|proj_up|c_fc|h_to_4h|intermediate|feed_forward\.dense|\.wi$|wi_1|w3$|ffn_up|" + FIRST, "up"),
-            (r"down_proj|proj_down|c_proj|4h_to_h|\.[wW]o$|w2$|w_out|output|ffn_down|ffn\.proj_2$|" + SECOND, "down"),
+            (
+                r"down_proj|proj_down|c_proj|4h_to_h|\.[wW]o$|w2$|w_out|ff_out$|output|ffn_down|ffn\.proj_2$|" + SECOND,
+                "down",
+            ),
             (r"gate|wi_0|w1$", "gate"),
             (r"albert\w*\.[\d{}]+\.ffn$", "up"),
             (r"", "other"),
@@ -333,7 +342,11 @@ RULES: tuple[Group, ...] = (
             (r"", "token"),
         ),
     ),
-    Group(Component.CONV, r"conv|downsampl|squeeze_excite|stem|quantizer\.(?:in|out)put_proj$", ((r"", "conv"),)),
+    Group(
+        Component.CONV,
+        r"conv|downsampl|squeeze_excite|sam_model\.ne(?:ck\.|t_)\d$|stem|quantizer\.(?:in|out)put_proj$",
+        ((r"", "conv"),),
+    ),
 )
 
 # Hybrid models give two kinds of layers the same names; a child of the module tells them apart.
@@ -346,6 +359,8 @@ CLUES: tuple[Clue, ...] = (
     Clue("mixer", "Wqkv", reads_as="self_attn"),
     # dots.note counts the matrices of a gated MLP as Llama's authors do: gate, down and up
     Clue("mlp", "fc3", reads_as="mlp_of_three"),
+    # MoonViT counts from zero
+    Clue("mlp", "fc0", reads_as="mlp_from_zero"),
     # the first Qwen's `w2` is the gate of what `w1` lets through, and `c_proj` the way down
     Clue("mlp", "c_proj", reads_as="mlp_of_qwen"),
 )
@@ -375,7 +390,10 @@ LEAF = either(
 
 # Which tower: (regex on the name, tower); the first that matches, else "main".
 TOWERS: tuple[tuple[str, str], ...] = (
-    (r"vision|visual|vqmodel|video_tower|(?<!noisy_)image|img|(?:^|\.)vit\.|^v\.", "vision"),
+    (
+        r"vision|visual|vqmodel|sam_model|(?:^|\.)qwen2_model|video_tower|(?<!noisy_)image|img|(?:^|\.)vit\.|^v\.",
+        "vision",
+    ),
     (r"(?<!data2vec_)audio|(?<!uni)speech(?!t5|_decoder)|(?:acoustic|semantic)_tokenizer|^perception\.|^a\.", "audio"),
     (r"^(?:(?!(?:text_|transf_)?decoder\.|dec\.)[^.]+\.)*(?:(?:text_)?encoder|enc)\.", "encoder"),
     (r"(?:^|(?<!timestamp)\.)(?:(?:text_|transf_)?decoder|dec)\.", "decoder"),

@@ -49,6 +49,12 @@ def test_a_name_that_no_rule_knows_is_shown_as_unclassified_and_counts(name, inv
     assert (row.component, row.part, row.numel, row.excluded) == (Component.UNCLASSIFIED, "unclassified", 35, None)
 
 
+def test_the_siblings_tell_where_an_mlp_begins_to_count(placed):
+    moonvit = placed(["vision_tower.encoder.blocks.0.mlp.fc0.weight", "vision_tower.encoder.blocks.0.mlp.fc1.weight"])
+    clip = placed(["vision_model.encoder.layers.0.mlp.fc1.weight", "vision_model.encoder.layers.0.mlp.fc2.weight"])
+    assert [row.part for row in moonvit.values()] == [row.part for row in clip.values()] == ["up", "down"]
+
+
 def test_the_siblings_tell_linear_attention_from_attention(placed):
     kimi = [f"model.layers.0.self_attn.{x}" for x in ("A_log", "q_proj.weight", "o_proj.weight", "o_norm.weight")]
     full = [f"model.layers.10.self_attn.{x}.weight" for x in ("q_proj", "o_proj", "kv_b_proj")]
