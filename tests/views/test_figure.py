@@ -142,7 +142,9 @@ def test_more_series_than_can_be_named_get_a_key(samples):
     ax = draw(base._replace(series=series), "vi")
     ax.figure.canvas.draw()
     assert overlapping(ax) == []
-    assert sum(t.get_text() == "■" for t in ax.texts) == len(keys)
+    borrowed = 3  # the colour of attention twice, that of other once: hatched, in every bar and in the key
+    assert sum(t.get_text() == "■" for t in ax.texts) == len(keys) - borrowed
+    assert sum(bool(patch.get_hatch()) for patch in ax.patches) == borrowed * (4 + 1)
 
 
 def test_a_dollar_sign_in_a_name_is_a_dollar_sign(samples):

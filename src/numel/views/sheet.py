@@ -24,6 +24,7 @@ TITLE, NORMAL, SMALL = 12.0, 9.5, 8.5  # font sizes in points
 _SHORT, _LONGEST = 16, 30  # characters of a category's name: on one line, and on any
 _LONGEST_NAME = 40  # characters of a series' name
 _DASHES = ("-", "--", ":", "-.")
+_HATCHES = ("", "//////", "....", "xxxx")
 _SQUARE = 12.0  # points: the colour before a name, and its gap
 _DASH = 24.0  # the same where the dashes of a line must be seen
 
@@ -89,12 +90,21 @@ def sheet_of(chart: Chart, translate: Translator, ax: Axes) -> Sheet:
 
 def dashes_of(chart: Chart) -> list[str]:
     """How the line of each series is dashed: more series than colours, and the dashes tell them apart."""
+    return [_DASHES[n % len(_DASHES)] for n in _nth_of_their_colors(chart)]
+
+
+def hatches_of(chart: Chart) -> list[str]:
+    """How the bars of each series are hatched: the first of each colour is plain."""
+    return [_HATCHES[n % len(_HATCHES)] for n in _nth_of_their_colors(chart)]
+
+
+def _nth_of_their_colors(chart: Chart) -> list[int]:
     seen: dict[str, int] = {}
     found = []
     for series in chart.series:
         color = color_of(series.key)
-        found.append(_DASHES[seen.get(color, 0) % len(_DASHES)])
-        seen[color] = seen.get(color, 0) + 1
+        found.append(seen.get(color, 0))
+        seen[color] = found[-1] + 1
     return found
 
 
@@ -166,8 +176,11 @@ def key_lines(
 def draw_key(sheet: Sheet, which: Iterable[int], y: float, point: float, dashes: Sequence[str] = ()) -> None:
     """The key of these series, its last line at `y`; a `point` is that many units of the vertical axis, downwards.
 
-    `dashes`: of each series, where lines of one colour differ in them.
+    `dashes`: of each series, where lines of one colour differ in them; bars of one colour differ in their hatches.
     """
+    from matplotlib.patches import Rectangle
+
+    hatches = hatches_of(sheet.chart)
     lines = key_lines(sheet.chart, sheet.translate, which, sheet.width)
     left, right = sheet.ax.get_xlim()
     for n, line in enumerate(reversed(lines)):
@@ -179,6 +192,11 @@ def draw_key(sheet: Sheet, which: Iterable[int], y: float, point: float, dashes:
             if dashes:
                 ends, middle = [at, at + (beside - at) * 0.72], height - 0.35 * NORMAL * point
                 sheet.ax.plot(ends, [middle] * 2, color=color, linewidth=2, linestyle=dashes[k], clip_on=False)
+            elif hatches[k]:
+                side = 0.66 * NORMAL
+                corner, size = (at, height - side * point), (side / sheet.width * (right - left), side * point)
+                look: dict[str, Any] = {"facecolor": color, "edgecolor": EDGE, "hatch": hatches[k], "linewidth": 0}
+                sheet.ax.add_patch(Rectangle(corner, *size, clip_on=False, **look))
             else:
                 sheet.write(at, height, "■", color=color, va="baseline")
             sheet.write(beside, height, text, va="baseline", fontweight="bold")

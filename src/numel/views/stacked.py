@@ -8,7 +8,7 @@ from ..palette import color_of, text_on
 from ..units import magnitude
 from .labels import LINE_HEIGHT, broken, spread, width
 from .layout import shorten
-from .sheet import EDGE, NORMAL, SMALL, Margins, category_names, draw_key, key_lines, shown
+from .sheet import EDGE, NORMAL, SMALL, Margins, category_names, draw_key, hatches_of, key_lines, shown
 
 if TYPE_CHECKING:
     from ..core.report import Chart
@@ -54,7 +54,7 @@ def margins(chart: Chart, translate: Translator, room: float) -> Margins:
 def paint(sheet: Sheet) -> None:
     """Draw the bars, first category on top."""
     chart, ax = sheet.chart, sheet.ax
-    n_rows, thin = len(chart.categories), _thin(chart)
+    n_rows, thin, hatches = len(chart.categories), _thin(chart), hatches_of(chart)
     ax.set_xlim(0, 1)
     ax.set_ylim(n_rows - 0.5 + _BELOW, -0.5)
     point = (n_rows + _BELOW) / sheet.height  # in rows
@@ -62,7 +62,8 @@ def paint(sheet: Sheet) -> None:
         parts = [part for part in _parts(chart, row) if part.k not in thin]
         for k, start, end in parts:
             color = color_of(chart.series[k].key)
-            ax.barh(row, end - start, left=start, height=_BAR, color=color, edgecolor=EDGE, linewidth=0.8)
+            look: dict[str, Any] = {"color": color, "edgecolor": EDGE, "linewidth": 0.8, "hatch": hatches[k]}
+            ax.barh(row, end - start, left=start, height=_BAR, **look)
         _values(sheet, row, parts, point)
     if _names_fit(chart, sheet.translate, sheet.width):
         _names(sheet, point)
