@@ -67,7 +67,7 @@ def sample(model_type: str, cls: Any, *, hub: bool, n: int) -> list[Sample]:
             continue
         config, truth = make_config(model_type, fields), truth_of(model)
         templates: dict[str, dict[Index, Shape]] = {}
-        for name, shape in (truth.hub if hub else truth.memory).items():
+        for name, shape in (truth.hub if hub and truth.hub else truth.memory).items():
             template, numbers = template_of(name)
             templates.setdefault(template, {})[numbers] = shape
         values = {name: value for name, value in vars(config).items() if not name.startswith("_")}

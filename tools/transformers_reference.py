@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,12 +33,15 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 class Truth(NamedTuple):
-    """The tensors of one built class. `memory` and `hub` leave tied copies out; `tied` maps a copy to what is kept."""
+    """The tensors of one built class. `memory` and `hub` leave tied copies out; `tied` maps a copy to what is kept.
+
+    `hub` is None where nobody asked.
+    """
 
     memory: Shapes
     buffers: frozenset[str]
     tied: dict[str, str]
-    hub: Shapes
+    hub: Shapes | None
 
 
 def config_class(model_type: Any) -> Any:
@@ -119,14 +123,19 @@ def built(model_type: str, cls: Any, fields: dict[str, Any]) -> Any | None:
     return model if all(tensor.numel() for tensor in model.state_dict().values()) else None
 
 
-def truth_of(model: Any) -> Truth:
-    """Names and shapes of what a built model holds in memory and of what its `save_pretrained` would write."""
+def truth_of(model: Any, *, hub_up_to: float = math.inf) -> Truth:
+    """Names and shapes of what a built model holds in memory and of what its `save_pretrained` would write.
+
+    The latter only for models of up to `hub_up_to` parameters: cutting thousands of experts apart takes seconds.
+    """
     kept = remove_tied_weights_from_state_dict(dict(model.state_dict()), model)
     stored = {name: tuple(tensor.shape) for name, tensor in kept.items()}
     parameters = dict(model.named_parameters(remove_duplicate=False))
     buffers = frozenset(name for name in stored if name not in parameters)
     owners = {id(_tensor(model, name)): name for name in stored}
     tied = {name: owners[id(tensor)] for name, tensor in parameters.items() if name not in stored}
+    if sum(map(math.prod, stored.values())) > hub_up_to:
+        return Truth(stored, buffers, tied, None)
     hub = {name: tuple(tensor.shape) for name, tensor in revert_weight_conversion(model, kept).items()}
     return Truth(stored, buffers, tied, hub)
 

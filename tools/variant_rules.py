@@ -30,6 +30,11 @@ SENSELESS["blip_text_model"] = {"has_pooler"}  # no field of a config: the model
 _IN_NEMO = ("asr_audio", "audio", "word_timestamp")
 SENSELESS |= {f"nemotron3_5_transcribe_{part}": {"is_fused"} for part in _IN_NEMO}
 SENSELESS |= {name: {"is_fused"} for name in ("nemotron3_diarization", "nemotron3_diarization_audio")}
+SENSELESS["radio"] = {"has_conditioner"}  # no field either: the model around it may leave it away
+SENSELESS["inkling_text"] = {"is_fused"}
+SENSELESS["step3p5"] = {"is_split"}
+SENSELESS["qianfan_ocr_vision"] = {"is_fused"}
+SENSELESS["minimax_m3_vl_text"] = {"is_split"}  # no field of a config: the model with eyes is published so
 SENSELESS["chinese_clip_text_model"] = {"has_pooler"}
 SENSELESS["blt"] = {"tie_word_embeddings"}  # would tie an embedding inside a sub-configuration to the head outside it
 
@@ -56,6 +61,7 @@ NO_HUB_FORM = {
     "molmo2",  # it would cut the table of tokens in half, where checkpoints keep new tokens apart
     "molmo2_text",
     "glm4v_moe_text",  # published inside glm4v_moe alone, where its experts are split
+    "qianfan_ocr",  # it would write the language model's layers as `encoder.layers` too, as checkpoints have the tower's
     "esm",  # it would write `encoder.layer.*.attention…` with the star, and call the norms' weights gamma
 }
 

@@ -137,6 +137,104 @@ _PYRAMID = {
 _PVT = _in_stages({**_PYRAMID, "sequence_reduction_ratios": (1, 2)}, "num_encoder_blocks", image_size=(128,))
 
 
+def _few_layers(n: int, experts: str) -> Rule:
+    """A rule that gives a text model, where none was drawn, few layers and experts: the default has thousands."""
+    return lambda fields, _: {"text_config": fields.get("text_config") or {"num_hidden_layers": n, experts: 4}}
+
+
+def _idefics(_: Fields, random: Random) -> Fields:
+    # 5.23 cannot draw gates at random; every n-th layer needs an n
+    return {"alpha_initializer": random.choice(["zeros", "ones"]), "cross_layer_interval": random.choice([1, 2])}
+
+
+def _hunyuan_vl(fields: Fields, random: Random) -> Fields:
+    # 5.23 builds nothing of a language model whose heads' size is left to be derived
+    return {"text_config": {**(fields.get("text_config") or {}), "head_dim": random.choice([8, 16])}}
+
+
+def _granite4_vision(fields: Fields, random: Random) -> Fields:
+    tower = {**(fields.get("vision_config") or {}), "hidden_size": random.choice([64, 128]), "num_attention_heads": 2}
+    layers = random.choice([[], [[-1, 0]], [[0, 0], [-1, 1]]])  # the class sets none and counts them all the same
+    return {"vision_config": tower, "downsample_rate": random.choice(["1/4", "4/12"]), "deepstack_layer_map": layers}
+
+
+def _granite_docling_vision(_: Fields, random: Random) -> Fields:
+    fine = {"use_fine_route": random.choice([True, False]), "scale_factor": random.choice([2, 4])}
+    return fine | {"image_size": 64, "patch_size": 8}
+
+
+def _granite_docling(fields: Fields, random: Random) -> Fields:
+    width = random.choice([32, 48])  # of both sides of the connector
+    text = {
+        **(fields.get("text_config") or {}),
+        "hidden_size": width,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+    }
+    tower = {**(fields.get("vision_config") or {}), **_granite_docling_vision(fields, random)}
+    tower["out_hidden_size"] = width
+    router = random.choice([None, 24]) if tower["use_fine_route"] else None
+    return {"text_config": text, "vision_config": tower, "density_router_hidden_size": router}
+
+
+def _nemotron_h_omni(fields: Fields, random: Random) -> Fields:
+    ear = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 40}
+    ear |= {
+        "subsampling_conv_channels": 8,
+        "projection_hidden_size": 24,
+        "projection_bias": random.choice([True, False]),
+    }
+    eye = {**(fields.get("vision_config") or {}), "video_temporal_patch_size": 2}
+    given = {"audio_config": random.choice([None, ear]), "vision_config": eye, "video_temporal_patch_size": 2}
+    return given | {"downsample_ratio": random.choice([0.5, 0.25])}
+
+
+def _glm5_next_text(fields: Fields, random: Random) -> Fields:
+    alike = {"num_key_value_heads": fields.get("num_attention_heads", 64), "qk_rope_head_dim": 0}
+    return alike | {"q_lora_rank": 24, "index_kpool": random.choice([4, 8]), "index_topk": 64}
+
+
+def _mistral_large4_text(fields: Fields, random: Random) -> Fields:
+    n_layers = fields.get("num_hidden_layers", 72)
+    sources = [i if random.random() < 0.6 else 0 for i in range(n_layers)]  # whose cache a layer reads
+    return {"kv_source_layers": random.choice([None, sources])}
+
+
+def _inkling_vision(_: Fields, random: Random) -> Fields:
+    # with fewer layers than scales 5.23 asks scipy which scales to leave out
+    patch, frames, n_layers = random.choice([(6, 2, 7), (8, 2, 9), (15, 3, 6), (4, 4, 8)])
+    return {"patch_size": patch, "temporal_patch_size": frames, "num_hidden_layers": n_layers, "num_channels": 3}
+
+
+def _inkling_mm_model(fields: Fields, random: Random) -> Fields:
+    tower = {**(fields.get("vision_config") or {}), **_inkling_vision(fields, random)}
+    return {"vision_config": tower, **_few_layers(6, "n_routed_experts")(fields, random)}
+
+
+def _inkling2(fields: Fields, random: Random) -> Fields:
+    text = _few_layers(6, "n_routed_experts")(fields, random)
+    width = {"text_hidden_size": text["text_config"].get("hidden_size", 4608)}
+    return {"vision_config": {**(fields.get("vision_config") or {}), **width}, **text}
+
+
+def _muse_spark_audio(_: Fields, random: Random) -> Fields:
+    n = random.choice([2, 3])
+    choices = {"patch_sizes": (2, 3, 5), "hidden_sizes": (16, 24), "depths": (1, 2)}
+    lists = {name: [random.choice(values) for _ in range(n)] for name, values in choices.items()}
+    return lists | {"num_hidden_layers": n, "mlp_ratio": random.choice([2.0, 4.0])}
+
+
+def _pp_formulanet_vision(_: Fields, random: Random) -> Fields:
+    sizes = {"image_size": 64, "patch_size": random.choice([8, 16]), "window_size": random.choice([0, 2])}
+    return sizes | {"num_hidden_layers": 3, "global_attn_indexes": [1]}
+
+
+def _udop(_: Fields, random: Random) -> Fields:
+    more = {"type": "horizontal", "relative_attention_num_buckets": 12, "prefix_bucket": random.choice([True, False])}
+    distances = random.choice([None, [{"type": "1d"}, more], [{"type": "1d"}]])
+    return {"feed_forward_proj": random.choice(["relu", "gated-gelu"]), "relative_bias_args": distances}
+
+
 # Called with what was drawn, returns what to change.
 PICTURES: dict[str, Callable[[Fields, Random], Fields]] = {
     "beit": _BEIT,
@@ -183,6 +281,28 @@ PICTURES: dict[str, Callable[[Fields, Random], Fields]] = {
         expand_ratio=(6.0, 3.0),
     ),
     "cvt": _in_stages(_CVT),
+    "idefics": _idefics,
+    "hunyuan_vl": _hunyuan_vl,
+    "granite4_vision": _granite4_vision,
+    "granite_docling": _granite_docling,
+    "granite_docling_vision": _granite_docling_vision,
+    "nemotron_h_omni": _nemotron_h_omni,
+    "glm5_next": _few_layers(4, "n_routed_experts"),
+    "minimax_m3_vl": _few_layers(2, "num_local_experts"),
+    "mistral_large4": _few_layers(2, "n_routed_experts"),
+    "muse_spark": _few_layers(2, "num_local_experts"),
+    "step3p7": _few_layers(4, "n_routed_experts"),
+    "unlimited_ocr": _few_layers(2, "n_routed_experts"),
+    "glm5_next_text": _glm5_next_text,
+    "mistral_large4_text": _mistral_large4_text,
+    "inkling_vision": _inkling_vision,
+    "inkling_mm_model": _inkling_mm_model,
+    "inkling2": _inkling2,
+    "udop": _udop,
+    "pp_formulanet_vision": _pp_formulanet_vision,
+    "pp_chart2table_vision": _pp_formulanet_vision,
+    "unlimited_ocr_sam_vision_model": _pp_formulanet_vision,
+    "muse_spark_audio": _muse_spark_audio,
     "hgnet_v2": _in_stages(_HGNET, stem_channels=([3, 8, 16], [1, 16, 24])),
     "levit": _levit,
     "mobilevitv2": lambda _, random: {

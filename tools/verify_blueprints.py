@@ -12,6 +12,7 @@ downloaded.
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 import warnings
@@ -47,9 +48,12 @@ class Difference(NamedTuple):
     fields: Fields
 
 
-def compare(model_type: str, model: Any, fields: Fields) -> list[str]:
-    """What differs between the blueprint and the model that transformers has built of the fields."""
-    truth = truth_of(model)
+def compare(model_type: str, model: Any, fields: Fields, *, hub_up_to: float = math.inf) -> list[str]:
+    """What differs between the blueprint and the model that transformers has built of the fields.
+
+    The names of checkpoints are compared for models of up to `hub_up_to` parameters.
+    """
+    truth = truth_of(model, hub_up_to=hub_up_to)
     architectures = {"architectures": [type(model).__name__]}
     as_saved = make_config(model_type, fields).to_dict() | architectures
     as_given = {"model_type": model_type, **architectures, **fields}
@@ -64,7 +68,7 @@ def compare(model_type: str, model: Any, fields: Fields) -> list[str]:
             continue
         found += [f"{form} warning: {warning}" for warning in memory.warnings]
         found += [f"{form} memory: {line}" for line in _shape_differences(truth.memory, memory.tensors)]
-        if model_type not in NO_HUB_FORM:
+        if truth.hub is not None and model_type not in NO_HUB_FORM:
             found += [f"{form} hub: {line}" for line in _shape_differences(truth.hub, hub.tensors)]
         if not found and memory.aliases != truth.tied:
             found.append(f"{form} tied: {sorted(memory.aliases.items() ^ truth.tied.items())[:4]}")

@@ -99,7 +99,7 @@ RULES: tuple[Group, ...] = (
         either(
             r"altup|laurel|hyper_connection|[._]hc[._]|_hc\.|attn_res\.|_input\.query$",  # several streams
             r"layer_?scale|layer_output_scale|\.ls_?\d|\.lambda_\d$|lambdas$|(?<!norm\.)gamma(?:_\d)?$|_vision_alpha$",
-            r"(?:stages\.\{\}\.layers\.\d+|backbone\.blocks\.\{\}|^\.blocks\.\{\})\.proj$|residual(?!_vector|_conv)|_attn_\w+_gate$|adapter\.gate_\w+$|hidden_states_(?:scale|bias)$",
+            r"(?:stages\.\{\}\.layers\.\d+|backbone\.blocks\.\{\}|^\.blocks\.\{\})\.proj$|residual(?!_vector|_conv)|_attn_\w+_gate$|\.alpha_(?:cross_attn|dense)$|adapter\.gate_\w+$|hidden_states_(?:scale|bias)$",
         ),
         (
             (r"altup|laurel|hyper|_hc\.|hc_|attn_res|query$|layer_?scale\w*\.|\.proj$", "mixing"),
@@ -110,7 +110,7 @@ RULES: tuple[Group, ...] = (
     # ── What no module of a known kind owns ───────────────────────────────────────────────────────────────────────
     Group(
         Component.OTHER,
-        r"bottleneck\.input\.dense$|model\.proj$|enc_output(?:\.\d)?$|(?:^\.|encoder\.)(?:input_linear|out|out_mid)$|z_[A-Z]_init$|latent_\w+_factor$|modules\.encoder_proj$|(?<!self\.)logit_(?:scale|bias)",
+        r"bottleneck\.input\.dense$|model\.proj$|enc_output(?:\.\d)?$|(?:^\.|encoder\.)(?:input_linear|out|out_mid)$|z_[A-Z]_init$|latent_\w+_factor$|modules\.encoder_proj$|(?<!self\.)(?<!head\.)logit_(?:scale|bias)|density_router\.",
         (
             (r"\{\}\.", "layer_direct"),
             (r"", "model_direct"),
@@ -119,7 +119,7 @@ RULES: tuple[Group, ...] = (
     # ── Small trained additions to a frozen model ─────────────────────────────────────────────────────────────────
     Group(
         Component.ADAPTER,
-        r"lora_|_prompt\.|adapter_modules|adapter(?:_layer)?\.(?:fc|linear|conv|proj|up|down)\w*(?:\.\d)?$",
+        r"lora_|_prompt\.|adapter_modules|(?<!vision_)adapter(?:_layer)?\.(?:fc|linear|conv|proj|up|down)\w*(?:\.\d)?$",
         (
             (r"\.(lora_[a-zA-Z]+)", r"\1"),
             (r"", "adapter"),
@@ -137,8 +137,8 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.MOE,
         either(
-            r"experts(?:[._]|$)|[._]expert_\d|shared_expert|shared_mlp|moe|(?<!sampler_model)\.mlp(?:\.\w+put_linear)?$",
-            r"(?:mlp|mixer|ffn)\.\w*latent_proj$",  # Nemotron-H: its experts are narrower than the model
+            r"experts(?:[._]|$)|[._]expert_\d|shared_expert|shared_mlp|moe|(?<!sampler_model)(?<!merger)(?<!perceive)\.mlp(?:\.\w+put_linear)?$",
+            r"(?:mlp|mixer|ffn)\.\w*(?:latent|_expert)_proj$",  # Nemotron-H, Muse: their experts are narrower than the model
             r"router|(?:mlp|mixer|feed_forward|ffn|layers\.\{\})\.gate(?:\.|$)|expert_bias",
             r"_exps|_shexp|gate_inp|exp_probs|ffn_(?:gate|up|down)\.\d+$|mlp\.gate_weight$",  # GGUF; dots.note's router
             r"mlp\.(?:(?:up|down)_embed|keys)$",  # Doge: experts are rows of a table
@@ -146,7 +146,7 @@ RULES: tuple[Group, ...] = (
         (
             (r"shared_expert_gate|gate_inp_shexp", "shared_expert_gate"),
             (r"shared_(?:expert|mlp)|_shexp", "shared_expert"),
-            (r"latent", "latent_proj"),
+            (r"latent|_expert_proj", "latent_proj"),
             (r"router|\.gate(?:\.|_weight|$)|gate_inp|expert_bias|correction_bias|exp_probs|keys$", "router"),
             (r"", "experts"),
         ),
@@ -155,7 +155,8 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.PROJECTOR,
         either(
-            r"(?:(?<!vocab_)projector|connector|aligner|merger|resampler(?:_model)?|image_pooling_2d|embed_(?:vision|audio))(?:\.|$)(?!.*\{\})|merger_list\.",
+            r"(?:(?<!vocab_)projector|connector|aligner|merger|perceive|resampler(?:_model)?|image_pooling_2d|embed_(?:vision|audio)|patch_merge_mlp)(?:\.|$)(?!.*(?:\{\}|\bimage_[a-z]+$))|merger_list\.",
+            r"vision_(?:language_)?adapter\.(?:w_|fc)|sound_projection\.linear\d|visual\.proj_(?:in|out)$|_projectors\.\d\.(?:query|out_linear|image_positions)$",
             r"image_to_text_projection(?:\.|$)|^\.mlp_AR\.|(?:^|audio_tower)\.proj[12]?$|_to_(?:mm|talker)_proj(?:ection)?$|cross_modal_\w+_transform$",
             r"eh_proj$|mtp\.fc$|mtp\.\w*proj$|^\.(?:model\.)?(?:mm|mlp1)\.|text_model\.head$",  # SigLIP: from text to the space of both
             r"(?:^|vision_encoder)\.adapter\.mlp\.\d$|(?:^|audio_tower)\.output_proj$",
@@ -197,7 +198,10 @@ RULES: tuple[Group, ...] = (
             r"key_conv_attn|upsampler|upsample\.proj|subpixel|\.lab(?:\.scale)?$|timestamp_head|timestamp\.decoder\.[ud]\w+(?:\.\{\})?$|dwconv\.dwconv$|\.modulation\.|(?:nin|conv)_shortcut$|(?:^\.|fpn\.)fpn\d(?:\.\d)?$|multi_scale_fusion|layer\.\d\.attention\.\d$",
         ),
         (
-            (r"sconv|(?<!wise)_convolution|\.layers\.\{\}\.conv\.(?:conv|in_proj|out_proj)$", "short_conv"),  # of text
+            (
+                r"sconv|(?<!wise)_convolution|\.layers\.\{\}\.conv\.(?:(?:spatial_)?conv|in_proj|out_proj)$",
+                "short_conv",
+            ),
             (r"upsampler$|upsample\.|timestamp_head|timestamp\.decoder\.[ud]", "unnamed"),
             (r"", "conv"),
         ),
@@ -212,12 +216,16 @@ RULES: tuple[Group, ...] = (
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
             r"decoder\.final_layer$|decode_head\.linear_|(?:start|end)_transform\.|sequence_summary\.|logits_proj$|score\.(?:dense|out_proj)$|^\.(?:column_)?output_(?:weights|bias)$",
             r"class_predictor$|^\.v_head(?:\.summary)?$|(?<![qkv])_head\.(?:layers|proj|logit_fc)\.(?:\d+|\{\})$|(?:duration|pitch|energy)_predictor\.linear$",
-            r"^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|dur\w*_predictor\.proj$|hidden_to_|decoder_pred$",
+            r"^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|action_out_proj$|bbox_predictor|(?:class|box|objectness)_head\.|^\.decoder\.head$|dur\w*_predictor\.proj$|hidden_to_|decoder_pred$",
             # wav2vec 2.0's: what frames are told from, which speaker it is
             r"quantizer\.weight_proj$|^\.(?:project_(?:hid|q)|(?:speaker|ctc)_proj|feature_extractor|objective|layer_weights)$|^\.tdnn\.",
         ),
         (
             (r"head\.(?:attention|probe)", "pooling"),
+            (
+                r"bbox_predictor|class_labels|(?:class|box|objectness)_head\.|decoder\.head$",
+                "task",
+            ),  # what and where things are
             (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
             (
                 r"pooler|hidden_to_|summary\.|score\.dense|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_",
@@ -225,7 +233,7 @@ RULES: tuple[Group, ...] = (
             ),
             (r"weight_proj|project_|tdnn|feature_ex|layer_weights", "transform"),
             (
-                r"objective|\.final_layer$|class_predictor|v_head|_head\.\w+\.[\d{]|_predictor\.linear|output_(?:weights|bias)$|logits_proj|decoder_pred|(?:speaker|ctc)_proj|(?:feat|prob)_out$|predictor\.proj$|dist_head",
+                r"objective|action_out|\.final_layer$|class_predictor|v_head|_head\.\w+\.[\d{]|_predictor\.linear|output_(?:weights|bias)$|logits_proj|decoder_pred|(?:speaker|ctc)_proj|(?:feat|prob)_out$|predictor\.proj$|dist_head",
                 "task",
             ),
             (r"classifier|score|itm_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion", "task"),
@@ -238,8 +246,10 @@ RULES: tuple[Group, ...] = (
         Component.EMBEDDING,
         either(
             r"per_layer|\.inp_gate$|^\.blk\.\{\}\.proj$|embeddings?\.\w+",
-            r"embeddings?_proj|embedding_hidden_mapping|embedder\.projection|project_(?:in|out)$|decoder_embed$",
+            r"embeddings?_proj|embedding_hidden_mapping|embedder\.projection|project_(?:in|out)$|decoder_embed$|encoder_to_decoder$",
             r"(?<!relative_)position_bias\.relative|relative_position_embedding|rel_embeddings|pos_conv_embed",
+            r"(?:vision_model|visual)\.conv1$|\.image_(?:newline|begin|end|sep)$|patchif|patch_generator\.|embed_patches\.",
+            r"(?:action_in|(?:^|\.)state)_proj$|action_time_mlp|encoder_layers\.\{\}\.projection$|visual\.layers\.linear_\d",
             r"patch_emb|patch_conv$|downsample\.reduction$|vision_embed|_embed\.encoder\.embed\.|spec_embed",
             r"input_proj_linear|feature_projection|subsampl\w+\.linear|embedder\.(?:stem\w+\.)?convolution$|network\.\{\}\.proj$",
             r"query_(?:768|1024)(?:_resolution)?$|view_sep[ae]rator$|positions_projection$|\.(?:padding|mask)\.(?:audio|image|label)$|\.ple\.(?:key|value)_proj$|ngram_embedding\.|pre_encode\.(?:out|proj)$|embedder\.(?:comp|linear|conv\d)|prenet\.(?:layers|final_layer|speaker_embeds|encode_pos)|pos_emb_alpha",
@@ -247,12 +257,17 @@ RULES: tuple[Group, ...] = (
         (
             (r"per_layer(?:_token_embd)?$|ngram_embedding", "per_layer"),  # Gemma 3n: one more table for each layer
             (r"per_layer|\.ple\.|inp_gate|^\.blk\.\{\}\.proj$", "per_layer_proj"),
-            (r"position(?!s_proj)|pos_emb|pos_conv|rel_emb|temporal_emb|(?:row|column)_embedder", "position"),
+            (
+                r"position(?!s_proj)|pos_emb|pos_conv|rel_emb|temporal_emb|box_linear|(?:row|column)_embedder",
+                "position",
+            ),
+            (r"image_[a-z]+$|cls_token\.", "special"),
+            (r"conv1|linear_\d|\{\}\.projection$|embeddings\.proj$|action_|state_proj", "patch_or_feature"),
             (r"patch|reduction|convolution|network|vision_embed|input_proj|feature|subsampl", "patch_or_feature"),
             (r"pre_encode\.out|prenet\.[lfs]|embedder\.[cl]|embed\.(?:conv|out)", "patch_or_feature"),
             (r"(?:token|task)_type|segment", "token_type"),
             (
-                r"proj|transformation|_mapping|map_inputs|decoder_embed|embedding_dense",
+                r"proj|transformation|_mapping|map_inputs|decoder_embed|encoder_to_decoder|embedding_dense",
                 "proj",
             ),  # embeddings narrower than the model
             (r"class_emb|spec_emb|_tokens?$|\.(?:padding|mask)\.|query_\d|view_sep", "special"),
@@ -266,7 +281,7 @@ RULES: tuple[Group, ...] = (
             ATTN + r"(?!.*\.mlp\.)|self_att\.|qkv|\.indexer\.|relative_position_bias|\.rel_pos_(?:[xy]_)?bias$",
             r"adapter\.(?:query|\w+_protein|out_proj)$|[._][qkvo]_(?:proj|lin)|out_lin|\.to_(?:q|k|v|kv|qkv|out)$|\.\{\}\.w(?:q|k|v|o|qkv)$",
             r"(?:queries|keys_values|(?:layers\.\d+|module)\.projection)\.linear$",  # LeViT
-            r"sub_layer\.(?:(?:query|key|value)_net|out_projection)$",  # NeMo
+            r"sub_layer\.(?:(?:query|key|value)_net|out_projection)$|blocks\.\{\}\.0\.output_proj$",  # NeMo, IDEFICS
         ),
         (
             (r"indexer|(?<!sequence_)compressor", "indexer"),  # which keys a sparse attention looks at
@@ -281,7 +296,10 @@ RULES: tuple[Group, ...] = (
             (r"\.conv$|conv_qk|timm_model.*\.proj$|(?:spatial|sequence)_reduction$|\.sr$", "conv"),
             (r"(?:qkv(?:_proj)?|att_proj|query_key(?:_value)?|c_attn|W_pack|in_proj(?:_weight|_bias)?)$", "qkv"),
             (r"keys_values\.linear$|qkv_proj\.convolution$", "qkv"),
-            (r"q_gate_proj|q_[ab](?:_proj)?$|attn_k_b$|\.wkv$|\bkv_(?:[ab]_)?proj|attn_kv_[ab]", "latent"),  # MLA
+            (
+                r"q_gate_proj|q_[ab](?:_proj)?$|attn_k_b$|\.wkv(?:$|_[ab])|\bkv_(?:[ab]_)?proj|attn_kv_[ab]",
+                "latent",
+            ),  # MLA
             (r"gate_(?:proj|bias)|linear_gate|g_proj|exclusive|attn_gate|gate_attn$", "gate"),
             (r"[._](?:q|query|queries\.linear|[wW]q|linear_q|project_q)" + SUFFIX, "q"),
             (r"[._](?:k|key|[wW]k|linear_k|project_k)" + SUFFIX, "k"),
@@ -291,7 +309,7 @@ RULES: tuple[Group, ...] = (
                 r"attention_out|dense|c_proj|\.(?:proj|post|post_proj|final|projection\.linear)$|post_attention\.|linear_proj$|\.projection(?:_layer)?$",
                 "o",
             ),
-            (r"\.A$|dt_proj|per_dim_scale|lambda|logit_scale", "scale"),
+            (r"\.A$|dt_proj|per_dim_scale|lambda|logit_scale|softmax_scaling|ssmax_", "scale"),
             (r"", "other"),
         ),
     ),
@@ -300,7 +318,7 @@ RULES: tuple[Group, ...] = (
         Component.MLP,
         either(
             r"mlp|ffn|ffw|channel_mix|\.vis_(?:gate|up|down)$|\.ff\d?\.|feed_forward|fc\d?$|lin(?:ear)?[12]$|(?:up|down|gate)_proj$",
-            r"intermediate|[Dd]ense|\{\}\.output\.|linear_(?:up|down)\.",  # BERT's layer.output.dense is the way down
+            r"resampler\.blocks\.\{\}\.1\.|intermediate|[Dd]ense|\{\}\.output\.|linear_(?:up|down)\.",  # BERT's layer.output.dense is the way down
         ),
         (
             (r"act_fn", "activation"),
@@ -311,7 +329,10 @@ RULES: tuple[Group, ...] = (
             (r"gate_up|up_gate_proj|ff_proj$|\.Wi$|dots_encoder\..*\.fc1$|ffn\.proj_1$", "gate_up"),
             (r"output_dense", "down"),
             (r"proj_up_gate|fc12", "gate"),
-            (r"up_proj|proj_up|c_fc|h_to_4h|intermediate|feed_forward\.dense|\.wi$|wi_1|w3$|ffn_up|" + FIRST, "up"),
+            (
+                r"up_proj|proj_up|c_fc|1\.fc$|h_to_4h|intermediate|feed_forward\.dense|\.wi$|wi_1|w3$|ffn_up|" + FIRST,
+                "up",
+            ),
             (
                 r"down_proj|proj_down|c_proj|4h_to_h|\.[wW]o$|w2$|w_out|ff_out$|output|ffn_down|ffn\.proj_2$|" + SECOND,
                 "down",
@@ -334,11 +355,11 @@ RULES: tuple[Group, ...] = (
     # ── Embeddings ────────────────────────────────────────────────────────────────────────────────────────────────
     Group(
         Component.EMBEDDING,
-        r"embed|embd|wte|wpe|positional_encod|position_enc$|emb$|shared$|token_types$|latents|patchif|_tokens?$|newline|codevectors$",
+        r"embed|embd|wte|wpe|positional_encod|position_enc$|emb$|shared$|token_types$|latents|audio\.encoder$|_tokens?$|newline|codevectors$",
         (
             (r"position|wpe|pos_emb|\.pe_", "position"),
             (r"type|segment", "token_type"),
-            (r"mask_emb|speaker_emb|language_emb|(?<!embed)_tokens?$|newline", "special"),
+            (r"mask_emb|speaker_emb|language_emb|(?<!embed)(?<!embed_audio)_tokens?$|newline", "special"),
             (r"", "token"),
         ),
     ),
@@ -375,7 +396,10 @@ ROLES: tuple[tuple[str, str], ...] = (
     # quantisation: FP8 and compressed-tensors · GPTQ, AWQ and MLX · bitsandbytes · MXFP4
     (r"\.(?:weight|input|output|[kv])_(?:global_)?scale(?:_inv|_\d)?$|\.weight_zero_point$", "scale"),
     (r"\.(?:scales|biases|qzeros|SCB)$|\.(?:nested_)?(?:absmax|quant_map)$|\.quant_state\.\w+$|_proj_scales$", "scale"),
-    (r"\.beta$|\.time_first$|bias[^.]*$", "bias"),  # RWKV's time_first is added, LayerNorm's β was `beta`
+    (
+        r"\.beta$|\.time_first$|bias[^.]*$|ssmax_scaling\.b$",
+        "bias",
+    ),  # RWKV's time_first is added, LayerNorm's β was `beta`
     (r"", "weight"),
 )
 
@@ -391,10 +415,13 @@ LEAF = either(
 # Which tower: (regex on the name, tower); the first that matches, else "main".
 TOWERS: tuple[tuple[str, str], ...] = (
     (
-        r"vision|visual|vqmodel|sam_model|(?:^|\.)qwen2_model|video_tower|(?<!noisy_)image|img|(?:^|\.)vit\.|^v\.",
+        r"vision(?!_language_adapter)|visual|vqmodel|sam_model|(?:^|\.)qwen2_model|video_tower|(?<!noisy_)image|img|(?:^|\.)vit\.|^v\.",
         "vision",
     ),
-    (r"(?<!data2vec_)audio|(?<!uni)speech(?!t5|_decoder)|(?:acoustic|semantic)_tokenizer|^perception\.|^a\.", "audio"),
+    (
+        r"(?<!data2vec_)audio|^sound_|(?<!uni)speech(?!t5|_decoder)|(?:acoustic|semantic)_tokenizer|^perception\.|^a\.",
+        "audio",
+    ),
     (r"^(?:(?!(?:text_|transf_)?decoder\.|dec\.)[^.]+\.)*(?:(?:text_)?encoder|enc)\.", "encoder"),
     (r"(?:^|(?<!timestamp)\.)(?:(?:text_|transf_)?decoder|dec)\.", "decoder"),
 )
@@ -415,18 +442,18 @@ BUFFERS: tuple[tuple[str, str], ...] = (
     (r"\.(?:running_mean|running_var|num_batches_tracked)$", "running_stats"),
     (r"(?:^|\.)final_logits_bias$", "logits_bias"),
     (r"\.(?:slope_rate|(?:query|key|diagonal)_decay)$", "decay"),
-    (r"\.(?:global_mean|global_invstd)$", "feature_stats"),
+    (r"\.(?:global_mean|global_invstd|norm_mean|norm_std)$", "feature_stats"),
     (r"\.codebook\.(?:cluster_\w+|embed_avg|embed_sum|inited|initialized)$", "codebook_stats"),
     (r"\.(?:act|fc)_scaling_factor$|\.x_m(?:in|ax)$|_integer$|\.(?:input|output)_m(?:in|ax)$", "quantisation_range"),
     (r"\.act_fn\.(?:beta|eps)$|\.layer_scalar$", "constant"),
     (r"(?:_index|_ids|_idxs?|[._]g_idx|2eid|\.weight_shape|\.weight_format)$", "index"),
 )
 # GGUF: the factors by which a long context turns slower.
-ROTARY_WEIGHT = r"(?:^|\.)rope_(?:freqs|factors_\w+)\.weight$"
+ROTARY_WEIGHT = r"(?:^|\.)(?:rope_(?:freqs|factors_\w+)\.weight|(?:rotary_emb|lerope)\.alpha)$"  # Mistral Large 4's too
 # A causal mask of early GPT-2, GPT-Neo and GPT-J files, if it is square; a 1-D `attn.bias` is a parameter.
 CAUSAL_MASK = r"(?:^|\.)(?:attn|attention)\.bias$"
 # DeepSeek-V3 balances its experts by a bias that no gradient reaches: a buffer of the router …
-ROUTER_BIAS = r"correction_bias$|expert_bias$|balancing_biases$|exp_probs_b(?:\.bias)?$"
+ROUTER_BIAS = r"correction_bias$|\.moe\.router_bias$|expert_bias$|balancing_biases$|exp_probs_b(?:\.bias)?$"
 # … and a parameter in these names and model types (as transformers 5.23 registers them).
 TRAINED_ROUTER_BIAS = r"moe_statics\.|\.mlp\.expert_bias$"
 TRAINED_ROUTER_BIAS_TYPES = frozenset({"afmoe", "ernie4_5_moe", "ernie4_5_vl_moe", "laguna"})

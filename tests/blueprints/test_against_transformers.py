@@ -26,7 +26,8 @@ KNOWN = [model_type for model_type in model_types() if knows(model_type)]
 def test_the_default_configuration_of_every_class_is_met(model_type):
     for cls in head_classes(model_type).values():
         model = built(model_type, cls, {})
-        assert model is None or compare(model_type, model, {}) == []
+        # the experts of larger models are cut apart below, where they are few
+        assert model is None or compare(model_type, model, {}, hub_up_to=50e9) == []
 
 
 @pytest.mark.parametrize("model_type", KNOWN)
