@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from numel.blueprints.library import model_types
-from numel.costs.families import FAMILIES, PAIRS, WRAPPERS, Family
+from numel.costs.families import FAMILIES, KIN, PAIRS, WRAPPERS, Family
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 LEAD = {
@@ -42,6 +42,7 @@ TITLES = {
         "windows": "Decoders with windows", "latent": "Multi-head latent attention", "state": "Layers that keep a state",
         "around": "Around a text model of these (the tower itself is not counted in FLOPs)",
         "pictures": "Encoders of pictures (`--batch` counts pictures)", "pairs": "A text and a picture side by side",
+        "kin": "Unknown to transformers, held to a covered type of the same shapes",
         "refused": "Refused by name: what they do to text has not been held against torch, or did not agree",
     },
     "vi": {
@@ -49,6 +50,7 @@ TITLES = {
         "windows": "Bộ giải mã có cửa sổ", "latent": "Chú ý tiềm ẩn nhiều đầu", "state": "Có lớp giữ trạng thái",
         "around": "Bao quanh một mô hình văn bản nói trên (FLOP của tháp không được tính)",
         "pictures": "Bộ mã hóa ảnh (`--batch` là số ảnh)", "pairs": "Văn bản và ảnh cạnh nhau",
+        "kin": "transformers không có, được so với một loại tính được có cùng kích thước",
         "refused": "Từ chối và nêu tên: cách chúng xử lý văn bản chưa được so với torch, hoặc không khớp",
     },
 }  # fmt: skip
@@ -69,6 +71,9 @@ def page(language: str) -> str:
     """The whole page."""
     sections: dict[str, list[str]] = {name: [] for name in TITLES[language]}
     for name, family in FAMILIES.items():
+        if name in KIN:
+            sections["kin"].append(name)
+            continue
         sections[kind_of(family)].append(name)
     sections["around"] = list(WRAPPERS)
     sections["pairs"] = list(PAIRS)

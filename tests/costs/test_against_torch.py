@@ -106,7 +106,7 @@ def test_what_stands_around_a_text_model_costs_text_nothing(model_type):
 
 def kernels(table):
     """The convolutions over the last k tokens: (channels, 1, k)."""
-    rows = [row for row in table.rows if row.tower == "main" and row.component in ("conv", "ssm", "linear_attention")]
+    rows = [row for row in table.rows if row.tower == "main" and "conv" in row.part]
     return [row.tensor.shape for row in rows if len(row.tensor.shape) == 3 and row.tensor.shape[1] == 1]
 
 
@@ -145,7 +145,7 @@ def states(table, family):
     yield from (
         r.tensor.shape[1] * n
         for r in table.rows
-        if r.component in ("ssm", "linear_attention") and r.part == "out_proj" and r.role == "weight"
+        if r.component in ("ssm", "linear_attention") and r.part in ("out_proj", "o_proj") and r.role == "weight"
     )
 
 

@@ -23,8 +23,8 @@ class Family(NamedTuple):
     `attention`: "softmax" (widths follow from the matrices), "gated" (the same, and q makes a gate as wide as the
     queries beside them), "latent" (multi-head latent attention, DeepSeek) or "compressed" (DeepSeek-V4).
     `windows`: which layers look back only so far; None: all see the whole context. `unless`: a field that, set (or of a value), adds
-    what is not counted. `recurrence`: what layers keep that have a state: "mamba", "mamba2", "delta", "rwkv" or "conv"; "" for
-    none. `pictures`: "alone" for an encoder of pictures, "beside" where a text model stands beside one, and both work.
+    what is not counted. `recurrence`: what layers keep that have a state: "mamba", "mamba2", "delta", "lightning", "rglru",
+    "rwkv" or "conv"; "" for none. `pictures`: "alone" for an encoder of pictures, "beside" where a text model stands beside one, and both work.
     `sound`: an encoder hears a sound of fixed length. `sharing`: layers run again, "groups" (ALBERT) or "ties" (Zamba).
     `skips`: the field that lists layers which look at pictures alone. `pooled`: how the names of what works on one vector
     of a whole sequence begin. `reuses`: a layer without keys of its own reads those of an earlier one.
@@ -160,7 +160,7 @@ olmo2 olmoe openai-gpt opt paddleocr_vl_text persimmon phi seed_oss solar_open s
 _LATENT = "axk1 axk2 deepseek_v2 deepseek_v3 deepseek_v32 glm_moe_dsa hy_v4 glm4_moe_lite minicpm3 mistral4 youtu"
 
 _ENCODERS = """
-bert camembert clip_text_model data2vec-text distilbert electra ernie esmc eurobert flaubert gte ibert jina_embeddings_v3 layoutlm
+bert camembert clip_text_model data2vec-text distilbert electra ernie esm esmc eurobert flaubert gte ibert jina_embeddings_v3 layoutlm
 megatron-bert metaclip_2_text_model modernbert mpnet nomic_bert rembert roberta roberta-prelayernorm roc_bert roformer splinter tapas ultrabert
 xlm-roberta xlm-roberta-xl xmod xlm chinese_clip_text_model fnet
 """
@@ -270,7 +270,26 @@ FAMILIES: dict[str, Family] = {
     "whisper": Family("encoder_decoder", sound=True),
     "mllama_text_model": Family(skips="cross_attention_layers"),
     "rwkv": Family(recurrence="rwkv"),
+    "olmo_hybrid": Family(recurrence="delta"),
+    "recurrent_gemma": Family(windows=Windows(_nowhere, 2048, field="attention_window_size"), recurrence="rglru"),
 }
+
+# Types whose code stands beside their checkpoints, and the type above whose attention they have.
+KIN = {
+    "RefinedWeb": "falcon",
+    "RefinedWebModel": "falcon",
+    "aquila": "llama",
+    "baichuan": "llama",
+    "deepseek": "llama",
+    "exaone": "llama",
+    "internlm2": "llama",
+    "kimi_k2": "deepseek_v3",
+    "mimo": "qwen2",
+    "minicpm": "llama",
+    "qwen": "llama",
+    "stablelm_epoch": "stablelm",
+}
+FAMILIES |= {name: FAMILIES[known] for name, known in KIN.items()}
 
 
 def family_of(fields: TextFields, name: str) -> Family:

@@ -45,6 +45,7 @@ class Tokens(NamedTuple):
 _NO_PRODUCT = frozenset({"rel_pos_bias", "sink", "scale"})
 # State-space and recurrent parameters that are matrices in shape alone: they act element by element.
 _ELEMENTWISE = frozenset({"A_log", "D", "dt_bias"})
+_ON_REQUEST = "contact_head."  # ESM's, of which no plain pass makes use
 _LINEAR_EMBEDDINGS = frozenset({"proj", "per_layer_proj"})
 _VECTORS = re.compile(r"time_mix_\w+$|compressor\.(?:ape|position_bias)$")
 
@@ -83,6 +84,8 @@ def linear_cost(
 def _is_idle(row: Parameter, tokens: Tokens) -> bool:
     """Whether a tensor works on pictures or sounds that are not there, or on an encoder's output that is not."""
     if row.layer in tokens.skipped and row.tower not in ("vision", "audio"):
+        return True
+    if row.tensor.name.startswith(_ON_REQUEST) or f".{_ON_REQUEST}" in row.tensor.name:
         return True
     if works_on_pictures(row, tokens.picture):
         return False

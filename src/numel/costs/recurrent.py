@@ -37,18 +37,21 @@ def state_of(row: Parameter, fields: TextFields, family: Family) -> State | None
     N; Mamba-2 (Dao and Gu 2024) has one A a head, so that the channels are those of the output projection.
     The gated delta rule (Yang et al. 2024, arXiv 2412.06464) keeps keys × values of each head, and reads it for the
     key, to learn what to correct, and for the query. Lightning attention (MiniMax 2025, arXiv 2501.08313) keeps keys ×
-    values, and its update is a product as its reading is. RWKV (Peng et al. 2023) keeps five vectors a layer.
+    values, and its update is a product as its reading is. RWKV (Peng et al. 2023) keeps five vectors a layer, RG-LRU (De
+    et al. 2024, Griffin) one.
     """
     if not family.recurrence or row.excluded is not None or row.role != "weight":
         return None
     shape, made = row.tensor.shape, None
-    if (row.component in (Component.SSM, Component.LINEAR_ATTENTION) and row.part == "conv1d") or _is_short_conv(row):
+    if _is_kernel(row) or _is_short_conv(row):
         return State(row.numel - shape[0])
     if family.recurrence == "mamba" and row.part == "A_log":
         made = State(row.numel, row.numel)
     elif family.recurrence == "rwkv" and row.component is Component.RECURRENT and row.part == "output":
         made = State(3 * shape[-1] + 2 * shape[0])
-    elif row.part == "out_proj" and row.component in (Component.SSM, Component.LINEAR_ATTENTION):
+    elif family.recurrence == "rglru" and row.part == "linear_out":
+        made = State(shape[-1])
+    elif row.part in ("out_proj", "o_proj") and row.component in (Component.SSM, Component.LINEAR_ATTENTION):
         made = _behind(row, fields, family)
     return made
 
@@ -63,6 +66,13 @@ def _behind(row: Parameter, fields: TextFields, family: Family) -> State | None:
         return None
     head = fields.integer("linear_key_head_dim") if family.recurrence == "delta" else width // fields.n_heads
     return State(width * head, 2 * width * head)
+
+
+def _is_kernel(row: Parameter) -> bool:
+    """A depthwise kernel over the last tokens; some have one for each of query, key and value."""
+    if row.component is Component.RECURRENT:
+        return row.part == "conv_1d"
+    return row.component in (Component.SSM, Component.LINEAR_ATTENTION) and row.part.endswith("conv1d")
 
 
 def _is_short_conv(row: Parameter) -> bool:
