@@ -36,6 +36,7 @@ SENSELESS["step3p5"] = {"is_split"}
 SENSELESS["qianfan_ocr_vision"] = {"is_fused"}
 SENSELESS["minimax_m3_vl_text"] = {"is_split"}  # no field of a config: the model with eyes is published so
 SENSELESS["chinese_clip_text_model"] = {"has_pooler"}
+SENSELESS["paddleocr_vl"] = {"tie_word_embeddings"}  # 5.23 ties a flat file's head, the published one is not
 SENSELESS["blt"] = {"tie_word_embeddings"}  # would tie an embedding inside a sub-configuration to the head outside it
 
 
