@@ -275,3 +275,13 @@ def test_a_configuration_without_model_type_is_told_so(tmp_path, capsys):
     config.write_text('{"architectures": ["BertForMaskedLM"], "hidden_size": 768}')
     assert main([str(config)]) == 4
     assert "model_type is missing" in capsys.readouterr().err
+
+
+def test_an_unknown_architecture_like_no_other_is_not_answered_with_the_first_of_hundreds(tmp_path, capsys):
+    path = tmp_path / "config.json"
+    path.write_text('{"model_type": "frobnicate", "n_layer": 2}')
+    assert main([str(path)]) == 4
+    said = capsys.readouterr().err
+    assert "numel architectures lists them" in said
+    assert "afmoe" not in said
+    assert said.count("\n") == 1

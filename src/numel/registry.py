@@ -27,6 +27,9 @@ class Plugin(NamedTuple):
         return getattr(loaded, attribute) if attribute else loaded
 
 
+_MANY = 100  # names, whose first eight nobody would want to read
+
+
 def find(registry: Mapping[str, Plugin], name: str, *, kind: str) -> Any:
     """The plug-in called `name`, loaded. Raises UsageError that offers near names."""
     if name not in registry:
@@ -45,4 +48,6 @@ def near_hint(name: str, known: Iterable[str]) -> str:
         return Sentence("did you mean {near}?", near=", ".join(near))
     if not names:
         return Sentence("there is none")
+    if len(names) > _MANY:  # the first of so many say nothing
+        return Sentence("there are {n} others.", n=str(len(names)))
     return Sentence("there is {names}", names=", ".join(names[:8]) + (", …" if len(names) > 8 else ""))
