@@ -135,6 +135,13 @@ def _diffusion_gemma_text(fields: Fields, random: Random) -> Fields:
     return experts | heads | {"layer_types": random.choice([None, kinds])}
 
 
+def _fast_vlm(fields: Fields, random: Random) -> Fields:
+    folded = {"model_args": {"inference_mode": True}, "hidden_size": 3072, "do_pooling": True, "global_pool": "avg"}
+    tower = {"model_type": "timm_wrapper", "architecture": "fastvit_mci3"} | folded
+    text = {**(fields.get("text_config") or {}), "num_hidden_layers": 2}
+    return {"vision_config": random.choice([None, tower]), "text_config": text, "vision_feature_layer": -1}
+
+
 # Fields that must agree with others: called with what was drawn, returns what to change.
 MULTIMODAL: dict[str, Callable[[Fields, Random], Fields]] = {
     "chameleon": _chameleon,
@@ -155,6 +162,7 @@ MULTIMODAL: dict[str, Callable[[Fields, Random], Fields]] = {
     "ernie4_5_vl_moe_text": _ernie4_5_vl_moe_text,
     "kimi_k25_vision": _joined_patches,
     "perceiver": _perceiver,
+    "fast_vlm": _fast_vlm,
     "gemma3n_audio": _gemma3n_audio,
     "gemma4_assistant": _gemma4_assistant,
     "qwen4_exp_text": _qwen4_exp_text,

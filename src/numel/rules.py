@@ -195,7 +195,7 @@ RULES: tuple[Group, ...] = (
         either(
             r"sconv|lconv|_convolution\.|conv_module|(?<!embed)\.conv\.|\.(?:conv|dw|pw)\w*\.conv$|conv_(?:exp|pwl)$",
             r"audio_tower\.(?:\w+\.)?conv\w*$|subsampl\w+\.(?:conv|layers)|down_conv|(?:attn|residual)_conv$",
-            r"key_conv_attn|upsampler|upsample\.proj|subpixel|\.lab(?:\.scale)?$|timestamp_head|timestamp\.decoder\.[ud]\w+(?:\.\{\})?$|dwconv\.dwconv$|\.modulation\.|(?:nin|conv)_shortcut$|(?:^\.|fpn\.)fpn\d(?:\.\d)?$|multi_scale_fusion|layer\.\d\.attention\.\d$",
+            r"key_conv_attn|upsampler|upsample\.proj|subpixel|\.lab(?:\.scale)?$|timestamp_head|timestamp\.decoder\.[ud]\w+(?:\.\{\})?$|dwconv\.dwconv$|\.modulation\.|(?:nin|conv)_shortcut$|final_conv\.se\.fc\d$|(?:^\.|fpn\.)fpn\d(?:\.\d)?$|multi_scale_fusion|layer\.\d\.attention\.\d$",
         ),
         (
             (
@@ -252,7 +252,7 @@ RULES: tuple[Group, ...] = (
             r"(?:action_in|(?:^|\.)state)_proj$|action_time_mlp|encoder_layers\.\{\}\.projection$|visual\.layers\.linear_\d",
             r"patch_emb|patch_conv$|downsample\.reduction$|vision_embed|_embed\.encoder\.embed\.|spec_embed",
             r"input_proj_linear|feature_projection|subsampl\w+\.linear|embedder\.(?:stem\w+\.)?convolution$|network\.\{\}\.proj$",
-            r"query_(?:768|1024)(?:_resolution)?$|view_sep[ae]rator$|positions_projection$|\.(?:padding|mask)\.(?:audio|image|label)$|\.ple\.(?:key|value)_proj$|ngram_embedding\.|pre_encode\.(?:out|proj)$|embedder\.(?:comp|linear|conv\d)|prenet\.(?:layers|final_layer|speaker_embeds|encode_pos)|pos_emb_alpha",
+            r"pos_emb\.reparam_conv$|query_(?:768|1024)(?:_resolution)?$|view_sep[ae]rator$|positions_projection$|\.(?:padding|mask)\.(?:audio|image|label)$|\.ple\.(?:key|value)_proj$|ngram_embedding\.|pre_encode\.(?:out|proj)$|embedder\.(?:comp|linear|conv\d)|prenet\.(?:layers|final_layer|speaker_embeds|encode_pos)|pos_emb_alpha",
         ),
         (
             (r"per_layer(?:_token_embd)?$|ngram_embedding", "per_layer"),  # Gemma 3n: one more table for each layer
@@ -279,7 +279,7 @@ RULES: tuple[Group, ...] = (
         Component.ATTENTION,
         either(
             ATTN + r"(?!.*\.mlp\.)|self_att\.|qkv|\.indexer\.|relative_position_bias|\.rel_pos_(?:[xy]_)?bias$",
-            r"adapter\.(?:query|\w+_protein|out_proj)$|[._][qkvo]_(?:proj|lin)|out_lin|\.to_(?:q|k|v|kv|qkv|out)$|\.\{\}\.w(?:q|k|v|o|qkv)$",
+            r"token_mixer\.proj$|adapter\.(?:query|\w+_protein|out_proj)$|[._][qkvo]_(?:proj|lin)|out_lin|\.to_(?:q|k|v|kv|qkv|out)$|\.\{\}\.w(?:q|k|v|o|qkv)$",
             r"(?:queries|keys_values|(?:layers\.\d+|module)\.projection)\.linear$",  # LeViT
             r"sub_layer\.(?:(?:query|key|value)_net|out_projection)$|blocks\.\{\}\.0\.output_proj$",  # NeMo, IDEFICS
         ),
@@ -293,7 +293,7 @@ RULES: tuple[Group, ...] = (
             (r"rel_attn_embed|attention_biases$|distance_emb|continuous_position_bias|\.rpb$", "rel_pos_bias"),
             (r"rel_l2|rel_pos|relative_(?:pos|k)|linear_pos|(?<![a-z])r_(?:proj|kernel)|\.wr_du$", "rel_pos"),
             (r"r_[rsw]_bias|bias_[uv]$|seg_embed", "rel_pos"),  # Transformer-XL's
-            (r"\.conv$|conv_qk|timm_model.*\.proj$|(?:spatial|sequence)_reduction$|\.sr$", "conv"),
+            (r"\.conv$|conv_qk|timm_model(?!.*mixer).*\.proj$|(?:spatial|sequence)_reduction$|\.sr$", "conv"),
             (r"(?:qkv(?:_proj)?|att_proj|query_key(?:_value)?|c_attn|W_pack|in_proj(?:_weight|_bias)?)$", "qkv"),
             (r"keys_values\.linear$|qkv_proj\.convolution$", "qkv"),
             (
