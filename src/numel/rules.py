@@ -55,7 +55,7 @@ RULES: tuple[Group, ...] = (
         either(
             # ln_1 · bn2 · input_layernorm · layer_norm1.3 · qk_norm.temp; but not norm_attn_norm.attn.Wqkv
             r"(?i:norm|[._]ln(?=[_\d.]|$)|[._]bn(?=[_\d.]|$))\w*(?:\.(?:\d+|\{\}))?(?:\.\w+)?$",
-            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|patch_embedding\.[14]$|tor\.act$|_rms$|^\.mlp1\.0$|downsampling_layer\.0$|sam_model\.neck\.[13]$",  # (in a Sequential)
+            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|patch_embedding\.[14]$|tor\.act$|_rms$|^\.mlp1\.0$|downsampling_layer\.0$|sam_model\.neck\.[13]$|deep_classifier\.1$",  # (in a Sequential)
             r"(?i:ada_?ln)|\.grn$|(?:rbr_|\.)identity$|diffusion_head\.(?:layers\.\{\}\.linear|final_layer\.linear_1)$",  # TextNet's identity is a norm
         ),
         (
@@ -69,7 +69,10 @@ RULES: tuple[Group, ...] = (
                 ATTN + r".*[._](?:q|k|v|kv|qk|query|key)_(?:\w+_)?(?:layer_?)?norm|self_attn\.norm_[qk]$",
                 "qk_norm",
             ),  # kv_a_layernorm
-            (r"[._]head\.(?:layer_)?(?:norm|ln$)|predictions\.|classifier\w*\.batch_norm", "in_head"),
+            (
+                r"[._]head\.(?:layer_)?(?:norm|ln$)|predictions\.|mlm_score\.|classifier\w*\.(?:batch_norm|1$)",
+                "in_head",
+            ),
             (r"\.head\.layernorm", "in_attention"),  # the attention that pools a picture
             (r"embeddings?\.\w*[Nn]orm(?:alization)?$|layernorm_embedding|embeddings?_layer_?norm", "in_embedding"),
             (r"embed_norm|embd_norm|emb_ln|layer_norm_emb$", "in_embedding"),
@@ -216,7 +219,7 @@ RULES: tuple[Group, ...] = (
             r"(?<![._][qkv])_head(?:\.\w+)?$|pooler|classifier|seq_relationship|qa_outputs|head_linear$",
             r"decoder\.final_layer$|decode_head\.linear_|(?:start|end)_transform\.|sequence_summary\.|logits_proj$|score\.(?:dense|out_proj)$|^\.(?:column_)?output_(?:weights|bias)$",
             r"class_predictor$|^\.v_head(?:\.summary)?$|(?<![qkv])_head\.(?:layers|proj|logit_fc)\.(?:\d+|\{\})$|(?:duration|pitch|energy)_predictor\.linear$",
-            r"^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|action_out_proj$|bbox_predictor|(?:class|box|objectness)_head\.|^\.decoder\.head$|dur\w*_predictor\.proj$|hidden_to_|decoder_pred$",
+            r"^\.decoder\.\d$|^\.log_softmax\.|^\.joint\.head$|diffusion_head\.(?:timestep|final)|(?:feat|prob)_out$|action_out_proj$|mlm_score\.|rank_output$|bbox_predictor|(?:class|box|objectness)_head\.|^\.decoder\.head$|dur\w*_predictor\.proj$|hidden_to_|decoder_pred$",
             # wav2vec 2.0's: what frames are told from, which speaker it is
             r"quantizer\.weight_proj$|^\.(?:project_(?:hid|q)|(?:speaker|ctc)_proj|feature_extractor|objective|layer_weights)$|^\.tdnn\.",
         ),
@@ -226,17 +229,20 @@ RULES: tuple[Group, ...] = (
                 r"bbox_predictor|class_labels|(?:class|box|objectness)_head\.|decoder\.head$",
                 "task",
             ),  # what and where things are
-            (r"head\.(?:dense|regression|linear\d)|predictions\.(?:transform|dense)|_transform", "transform"),
+            (
+                r"head\.(?:dense|regression|linear\d)|(?:predictions|mlm_score)\.(?:transform|dense)|_transform",
+                "transform",
+            ),
             (
                 r"pooler|hidden_to_|summary\.|score\.dense|classifier\.(?!\d|convolution|linear$)|decode_head\.linear_",
                 "transform",
             ),
             (r"weight_proj|project_|tdnn|feature_ex|layer_weights", "transform"),
             (
-                r"objective|action_out|\.final_layer$|class_predictor|v_head|_head\.\w+\.[\d{]|_predictor\.linear|output_(?:weights|bias)$|logits_proj|decoder_pred|(?:speaker|ctc)_proj|(?:feat|prob)_out$|predictor\.proj$|dist_head",
+                r"objective|action_out|rank_output|\.final_layer$|class_predictor|v_head|_head\.\w+\.[\d{]|_predictor\.linear|output_(?:weights|bias)$|logits_proj|decoder_pred|(?:speaker|ctc)_proj|(?:feat|prob)_out$|predictor\.proj$|dist_head",
                 "task",
             ),
-            (r"classifier|score|itm_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion", "task"),
+            (r"classifier|(?<!mlm_)score|itm_head|^\.decoder\.\d$|seq_relationship|qa_outputs|diffusion", "task"),
             (r"^\.(?:fc|cls)(?:\.output)?$", "task"),
             (r"", "lm_head"),
         ),
@@ -376,6 +382,8 @@ CLUES: tuple[Clue, ...] = (
     Clue("self_attn|attention", "A_log|dt_bias|[qkv]_conv1d|forget_gate|output_gate", reads_as="linear_attn"),
     # RWKV calls its recurrence `attention`
     Clue("attention", "receptance|time_decay", reads_as="time_mix"),
+    # ViLT classifies by a linear map, a norm and another map; elsewhere `classifier.1` is the map
+    Clue("classifier", "3", reads_as="deep_classifier"),
     # the flash-attn family calls every token mixer `mixer`
     Clue("mixer", "Wqkv", reads_as="self_attn"),
     # dots.note counts the matrices of a gated MLP as Llama's authors do: gate, down and up
