@@ -6,6 +6,7 @@ import pytest
 
 import numel
 from numel.costs.estimate import estimate
+from numel.costs.memory import activations
 from numel.costs.setting import Setting, dtype_called
 from numel.errors import UnsupportedError
 
@@ -232,6 +233,12 @@ def test_chinchillas_table(d, heads, layers, ff, published):
 )
 def test_open_clips_table(source, published):
     assert round(cost(source, context=77).total("flops") / 1e9, 2) == published
+
+
+def test_the_activations_of_an_encoder_of_pictures():
+    # ViT-B/16 (Dosovitskiy et al. 2021, table 1): 197 tokens, width 768, MLP 3072; the stream, its sum, the MLP twice
+    found = cost("google/vit-base-patch16-224", context=197, batch=8, dtype=BF16)
+    assert activations(found) == 8 * 197 * (2 * 768 + 2 * 3072) * 2
 
 
 # volcengine/verl@b178a3cd5, tests/utils/test_flops_counter.py: two batches of sequence lengths.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .working import Working
 
 CROSS = re.compile(r"cross_?att|enc_?dec_?att|encoder_att", re.IGNORECASE)
+_BESIDE = re.compile(rf"{MAPS.pattern}|adapter_list")  # maps of distances; what is added to queries, keys and values
 _LEAF = re.compile(r"\.[^.]+\.(?:weight|bias)$")
 _VISION = frozenset({"vision", "audio"})
 
@@ -124,7 +125,7 @@ def _modules(model: Working) -> dict[str, list[Parameter]]:
             or not (sees or row.tower not in _VISION)
         ):
             continue
-        if (row.layer in model.skipped and not sees) or MAPS.search(row.tensor.name) or row.part == "rel_pos_bias":
+        if (row.layer in model.skipped and not sees) or _BESIDE.search(row.tensor.name) or row.part == "rel_pos_bias":
             continue  # (which is looked up)
         if model.family.stack != "encoder_decoder" and CROSS.search(row.tensor.name):
             continue  # what no encoder feeds leaves its cross-attention out
@@ -179,8 +180,7 @@ def _softmax(owner: str, rows: list[Parameter], model: Working) -> Attention:
         return Attention(rows[0].layer, rows[0].tower, widths["q"], out, 0)
     else:
         query = value = kept = 0
-    if family.attention == "gated":
-        query //= 2
+    query, value = _as_run(query, value, family.attention)
     first = rows[0]
     if not (query and value and kept):
         message = Sentence(
@@ -194,6 +194,13 @@ def _softmax(owner: str, rows: list[Parameter], model: Working) -> Attention:
     length = picture.n_tokens if picture is not None and is_seen else None
     kept = 0 if is_seen else kept
     return Attention(first.layer, first.tower, query, value, kept, is_cross=owner.endswith("cross"), length=length)
+
+
+def _as_run(query: int, value: int, kind: str) -> tuple[int, int]:
+    """Widths as they meet: half of a gated query is the gate, and some scores are made twice."""
+    if kind == "gated":
+        return query // 2, value
+    return (2 * query, 2 * value) if kind == "twice" else (query, value)
 
 
 def _latent(rows: list[Parameter], fields: TextFields) -> Attention:

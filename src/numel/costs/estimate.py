@@ -220,16 +220,23 @@ def _states(
 
 def _tied_head(table: ParameterTable, tokens: Tokens, setting: Setting) -> list[Work]:
     """The arithmetic of an output matrix that is the token embedding again: no parameters of its own."""
-    if any(row.part == "lm_head" and row.role == "weight" and row.excluded is None for row, _ in kinds_of(table)):
+    row = _head_again(table)
+    if row is None:
         return []
+    nbytes = nbytes_of(setting.dtype or row.tensor.dtype, row.tensor.numel)
+    flops = _times(setting) * 2 * row.tensor.numel * tokens.all_new
+    return [Work(Component.HEAD.value, "lm_head", row.tower, None, 0, flops, 0, nbytes)]
+
+
+def _head_again(table: ParameterTable) -> Parameter | None:
+    """The embedding that is the output matrix too. DeBERTa's newer head says so by no tie of its own."""
     shapes = {row.tensor.name: row for row in table.rows if row.component is Component.EMBEDDING}
-    for name, target in table.aliases.items():
-        if target in shapes and not _IS_EMBEDDING.search(name):
-            row = shapes[target]
-            nbytes = nbytes_of(setting.dtype or row.tensor.dtype, row.tensor.numel)
-            flops = _times(setting) * 2 * row.tensor.numel * tokens.all_new
-            return [Work(Component.HEAD.value, "lm_head", row.tower, None, 0, flops, 0, nbytes)]
-    return []
+    if any(row.tensor.name.startswith("lm_predictions.") for row, _ in kinds_of(table)):
+        return next((row for row in shapes.values() if row.part == "token"), None)
+    if any(row.part == "lm_head" and row.role == "weight" and row.excluded is None for row, _ in kinds_of(table)):
+        return None
+    ties = (shapes[t] for name, t in table.aliases.items() if t in shapes and not _IS_EMBEDDING.search(name))
+    return next(ties, None)
 
 
 _IS_EMBEDDING = re.compile(r"embed(?!_out)|wte|shared|emb\b")

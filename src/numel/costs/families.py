@@ -21,7 +21,8 @@ class Family(NamedTuple):
     """How a model type attends. `stack` is "decoder", "encoder" or "encoder_decoder".
 
     `attention`: "softmax" (widths follow from the matrices), "gated" (the same, and q makes a gate as wide as the
-    queries beside them), "latent" (multi-head latent attention, DeepSeek) or "compressed" (DeepSeek-V4).
+    queries beside them), "twice" (DiffLlama: every score and sum is made a second time), "latent" (multi-head latent
+    attention, DeepSeek) or "compressed" (DeepSeek-V4).
     `windows`: which layers look back only so far; None: all see the whole context. `unless`: a field that, set (or of a value), adds
     what is not counted. `recurrence`: what layers keep that have a state: "mamba", "mamba2", "delta", "lightning", "rglru",
     "rwkv" or "conv"; "" for none. `pictures`: "alone" for an encoder of pictures, "beside" where a text model stands beside one, and both work.
@@ -270,6 +271,7 @@ FAMILIES: dict[str, Family] = {
     "whisper": Family("encoder_decoder", sound=True),
     "mllama_text_model": Family(skips="cross_attention_layers"),
     "rwkv": Family(recurrence="rwkv"),
+    "diffllama": Family(attention="twice"),
     "olmo_hybrid": Family(recurrence="delta"),
     "recurrent_gemma": Family(windows=Windows(_nowhere, 2048, field="attention_window_size"), recurrence="rglru"),
 }

@@ -78,13 +78,18 @@ def activations(estimate: Estimate) -> int:
     """
     setting, widest, vocabulary = estimate.setting, 0, 0
     d_model = estimate.d_model
+    works_on_text = estimate.picture is None or not estimate.picture.is_alone
     for row, _ in kinds_of(estimate.table):
-        if row.excluded is None and row.role == "weight" and len(row.tensor.shape) == 2 and row.tower != "vision":
+        is_idle = row.tower == "vision" and works_on_text
+        if row.excluded is None and row.role == "weight" and len(row.tensor.shape) == 2 and not is_idle:
             if row.component in (Component.ATTENTION, Component.MLP):
                 widest = max(widest, row.numel // d_model)
             elif row.component in (Component.EMBEDDING, Component.HEAD) and row.part in ("token", "lm_head"):
                 vocabulary = max(vocabulary, row.numel // d_model)
-    new = 1 if setting.phase == "decode" else setting.context
+    heard = [
+        attention.length or 0 for attention in estimate.attentions if works_on_text and attention.tower != "vision"
+    ]
+    new = 1 if setting.phase == "decode" else max([setting.context, *heard])
     element = estimate.stored
     return nbytes_of(element, setting.batch * (new * (2 * d_model + 2 * widest) + vocabulary))
 

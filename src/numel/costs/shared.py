@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .families import Family
     from .fields import TextFields
 
+_ADAPTER = "adapter_list"  # of which each place of a shared block has its own, though the block holds all
 _LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
 
 
@@ -42,6 +43,6 @@ def _ties(table: ParameterTable) -> list[Parameter]:
     again = []
     for name, target in table.aliases.items():
         row, layer = rows.get(target), _LAYER.search(name)
-        if row is not None and layer is not None and row.component is not Component.EMBEDDING:
+        if row is not None and layer is not None and row.component is not Component.EMBEDDING and _ADAPTER not in name:
             again.append(row._replace(tensor=row.tensor._replace(name=name), layer=int(layer[1])))
     return again
