@@ -141,6 +141,14 @@ def test_columns_that_do_not_fit_are_refused(call):
         call()
 
 
+def test_numbers_that_no_histogram_holds_lead_nowhere_else():
+    """Such as a file may hold: a NaN, and counts below zero."""
+    nothing, once = array("d", [float("nan")]), array("q", [1])
+    for kernels in (native, twin):
+        assert kernels.total(kernels.merged(nothing, once, nothing, once)[1]) == 2
+        assert kernels.total(array("q", [-3])) == -3
+
+
 def test_a_library_built_from_older_sources_is_left_alone(monkeypatch):
     monkeypatch.delenv("NUMEL_KERNELS", raising=False)
     assert loops.kernels() is native

@@ -138,6 +138,32 @@ def test_a_damaged_file_is_one_line_or_answers_the_same(kept, tmp_path, capsys):
     assert n_refused > len(damaged) // 2
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"values": [float("nan")]}, {"values": [float("inf")]}, {"counts": [2**63 - 1]}, {"counts": [-8]}, {"values": None},
+        {"zeros": None}, {"n_nan": -1}, {"resolution": None}, {"block_numel": 0}, {"shape": [-1]}, {"name": None},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_file_made_to_harm_is_one_line(kept, tmp_path, change, capsys):
+    """Well-formed Parquet that contradicts itself: a NaN that is merged took memory that was not there."""
+    import pyarrow as pa
+
+    table, metadata = pq.read_table(kept), pq.read_metadata(kept).metadata
+    rows = table.to_pylist()
+    next(row for row in rows if row["name"] == "ln_f.bias").update(change)
+    nullable = any(value is None for value in change.values())
+    schema = pa.schema([field.with_nullable(True) for field in table.schema]) if nullable else table.schema
+    ours = {key: value for key, value in metadata.items() if key.startswith(b"numel")}
+    path = tmp_path / "made.numel"
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema).replace_schema_metadata(ours), path)
+    assert main(["values", str(path), "--by", "role"]) == 4
+    err = capsys.readouterr().err
+    assert "made.numel: is damaged: " in err
+    assert err.count("\n") == 1
+
+
 def test_a_newer_version_and_another_programs_file_are_one_line(kept, tmp_path, capsys):
     import pyarrow as pa
 

@@ -42,7 +42,7 @@ static inline void close_columns(Column *columns, int n) {
 
 static inline PyObject *new_column(Py_ssize_t n, Py_ssize_t itemsize, void **data) {
     PyObject *bytes = PyByteArray_FromStringAndSize(NULL, n * itemsize);
-    if (bytes) *(char **)data = PyByteArray_AsString(bytes);
+    if (bytes) *data = PyByteArray_AsString(bytes);
     return bytes;
 }
 

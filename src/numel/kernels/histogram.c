@@ -247,14 +247,14 @@ static PyObject *py_gathered(PyObject *self, PyObject *args) {
                          (long long)plus, (long long)minus);
 }
 
-/* Two columns that ascend as one, equal elements once with both counts. */
+/* Two columns that ascend as one, equal elements once with both counts. Each step takes an element, whatever they hold. */
 #define MERGE(KIND, FIELD)                                                                      \
     do {                                                                                        \
         const KIND *a = in[0].FIELD, *b = in[2].FIELD;                                          \
         KIND *to = merged;                                                                      \
         while (i < in[0].n || j < in[2].n) {                                                    \
-            int takes_a = j >= in[2].n || (i < in[0].n && a[i] <= b[j]);                        \
-            int takes_b = i >= in[0].n || (j < in[2].n && b[j] <= a[i]);                        \
+            int takes_a = j >= in[2].n || (i < in[0].n && !(a[i] > b[j]));                     \
+            int takes_b = i >= in[0].n || (j < in[2].n && !(b[j] > a[i]));                     \
             to[n] = takes_a ? a[i] : b[j];                                                      \
             count[n++] = (takes_a ? in[1].count[i] : 0) + (takes_b ? in[3].count[j] : 0);       \
             i += takes_a;                                                                       \
@@ -347,7 +347,7 @@ static PyObject *py_coarsened(PyObject *self, PyObject *args) {
         if (n && x == value[n - 1]) {
             count[n - 1] += in[1].count[i];
         } else {
-            value[n] = x;
+            value[n] = x + 0.0;
             count[n++] = in[1].count[i];
         }
     }

@@ -435,7 +435,7 @@ static int take(PyObject *source, int64_t offset, int64_t nbytes, uint8_t *buffe
     }
     if (PyObject_GetBuffer(source, view, PyBUF_SIMPLE)) return -1;
     from->memory = view->buf;
-    if (offset + nbytes > view->len) return fail(PyExc_ValueError, "the range is longer than the bytes");
+    if (offset > view->len - nbytes) return fail(PyExc_ValueError, "the range is longer than the bytes");
     return 0;
 }
 

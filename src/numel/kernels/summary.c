@@ -15,14 +15,12 @@
 
 static PyObject *py_total(PyObject *self, PyObject *counts) {
     Column in;
-    long long sum = -1;
+    long long sum = 0;
     (void)self;
-    if (open_column(counts, 8, &in)) {
-        sum = 0;
-        for (Py_ssize_t i = 0; i < in.n; i++) sum += in.count[i];
-    }
+    int is_open = open_column(counts, 8, &in);
+    for (Py_ssize_t i = 0; is_open && i < in.n; i++) sum += in.count[i];
     close_columns(&in, 1);
-    return sum < 0 ? NULL : PyLong_FromLongLong(sum);
+    return is_open ? PyLong_FromLongLong(sum) : NULL;
 }
 
 static PyObject *py_at_ranks(PyObject *self, PyObject *args) {
@@ -74,16 +72,14 @@ static PyObject *py_n_beyond(PyObject *self, PyObject *args) {
     PyObject *o_values, *o_counts;
     double middle, distance;
     Column in[2];
-    long long n = -1;
+    long long n = 0;
     (void)self;
     if (!PyArg_ParseTuple(args, "OOdd", &o_values, &o_counts, &middle, &distance)) return NULL;
-    if (open_histogram(o_values, o_counts, 8, in)) {
-        n = 0;
-        for (Py_ssize_t i = 0; i < in[0].n; i++)
-            if (fabs(in[0].real[i] - middle) > distance) n += in[1].count[i];
-    }
+    int is_open = open_histogram(o_values, o_counts, 8, in);
+    for (Py_ssize_t i = 0; is_open && i < in[0].n; i++)
+        if (fabs(in[0].real[i] - middle) > distance) n += in[1].count[i];
     close_columns(in, 2);
-    return n < 0 ? NULL : PyLong_FromLongLong(n);
+    return is_open ? PyLong_FromLongLong(n) : NULL;
 }
 
 static PyObject *py_entropy_terms(PyObject *self, PyObject *args) {

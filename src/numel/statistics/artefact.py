@@ -44,6 +44,7 @@ _ABOUT = b"numel"  # the key of the JSON object in the footer
 _ABOUT_CRC = b"numel.crc32"
 _GROUP_NBYTES = 4 << 20  # of histograms in one row group: what is held at a time
 _MAX_SHOWN = 120
+_MOST = 2.0**62  # values of one tensor
 _LISTS = ("values", "counts")
 _SUMS = ("sum_x", "sum_x2", "sum_x3", "sum_x4", "sum_abs")
 _INTEGERS = ("zeros", "n_nan", "n_plus_inf", "n_minus_inf")
@@ -248,6 +249,8 @@ def _table(rows: list[dict[str, Any]]) -> Any:
 
 def _tensor(row: Mapping[str, Any]) -> TensorInfo:
     dtype = DType(row["dtype"], row["block_nbytes"], row["block_numel"], row["block_stored"])
+    if dtype.block_nbytes < 0 or dtype.block_numel < 1:
+        raise ValueError
     known = SAFETENSORS_DTYPES.get(dtype.name)
     return TensorInfo(row["name"], tuple(row["shape"]), known if known == dtype else dtype, row["shard"], row["offset"])
 
@@ -281,7 +284,11 @@ def _histogram(row: _Row) -> Histogram:
     """The histogram of a row. Raises ValueError where it contradicts itself."""
     values, counts, cells = row
     n = int(counts.sum()) if len(counts) else 0
-    if len(values) != len(counts) or (counts < 0).any() or not (values[1:] > values[:-1]).all():
+    if len(values) != len(counts) or (counts < 1).any() or counts.sum(dtype=float) > _MOST:
+        raise ValueError
+    if not np.isfinite(values).all() or not (values[1:] > values[:-1]).all():
+        raise ValueError
+    if any(cells[key] is None or cells[key] < 0 for key in (*_INTEGERS, "resolution")):
         raise ValueError
     powers = [cells[key] for key in _SUMS]
     sums = None if None in powers else PowerSums(n, *map(from_hexadecimal, powers))
@@ -365,9 +372,10 @@ def _opened(source: ByteSource) -> _Opened:
         )
         raise UnsupportedError(message, path=path, hint=Sentence("install a newer numel"))
     with _reading(source):
-        missing = [name for name in _SCHEMA.names if name not in file.schema_arrow.names]
-        if missing:
-            raise KeyError(missing[0])
+        for field in _SCHEMA:
+            found = file.schema_arrow.field(field.name)  # a KeyError without it
+            if found.type != field.type or found.nullable > field.nullable:
+                raise TypeError(field.name)
     return _Opened(file, about)
 
 
@@ -386,7 +394,8 @@ def _reading(source: ByteSource) -> Iterator[None]:
         OverflowError,
         MemoryError,
     ) as e:
-        _refuse(source, why=visible(str(e).split("\n")[0], 80), because=e)
+        said = str(e).split("\n")[0]
+        _refuse(source, why=visible(said, 80) if said else "", because=e)
 
 
 def _refuse(source: ByteSource, why: str = "", because: BaseException | None = None) -> None:
