@@ -37,6 +37,14 @@ def test_amx_does_half_as_many_products_of_16_bits_as_of_8():
 
 
 @pytest.mark.parametrize(
+    ("name", "mebibytes"),
+    [("h200", 143771), ("h100", 81559), ("a100", 81920), ("l40s", 46068), ("rtx4090", 24564), ("rtx5090", 32607)],
+)
+def test_memory_is_what_nvidia_smi_reports(name, mebibytes):
+    assert DEVICES[name].nbytes == mebibytes * 2**20
+
+
+@pytest.mark.parametrize(
     ("model", "setting", "said"),
     [
         ("gpt2", Setting(context=1025), "beyond the model's 1024 positions"),

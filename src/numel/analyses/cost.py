@@ -6,7 +6,7 @@ from ..core.parameters import Component
 from ..core.records import NamedTuple
 from ..costs.devices import device_called
 from ..costs.estimate import Estimate, estimate, usual_context
-from ..costs.memory import Fit, Memory, Training, fit, memory, training
+from ..costs.memory import Fit, Memory, Training, fit, memory, training, usable_of
 from ..costs.roofline import Roof, roof
 from ..costs.setting import Setting, dtype_called
 from ..errors import Sentence, UsageError
@@ -147,6 +147,7 @@ def _cost(table: ParameterTable, options: Options, by: tuple[str, ...], device: 
     states = None
     if options.phase == "train":
         states = training(found.total("numel"), options.zero, device.n_devices if device else 1)
+        states = states._replace(usable=usable_of(device.nbytes) if device else None)
     fits = fit(found, device) if device is not None and states is None else None
     return ModelCost(found, by, tuple(_groups(found, by, device)), lens, memory(found), states, fits)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.records import NamedTuple
 from ..core.report import Chart, ChartKind, Series, Text, Unit, Value
+from ..costs.devices import HERE
 from ..costs.roofline import roof
 
 TYPE_CHECKING = False
@@ -115,6 +116,8 @@ def roofline_chart(cost: ModelCost, device: Device) -> Chart | None:
     title = Text("Roofline of {model} on {n} × {device}", values)
     if device.n_devices == 1:
         title = Text("Roofline of {model} on {device}", values)
+    if device.name == HERE:
+        title = Text("Roofline of {model} on this machine", values)
     return Chart(
         "roofline", title, ChartKind.ROOFLINE, (*(point.phase for point in points), *("roof",) * 3), tuple(series),
         Text("attainable FLOP/s of each component; context {context}, batch {batch}", values), Unit.FLOP_RATE,

@@ -7,7 +7,7 @@ from ..costs.devices import HERE
 from ..costs.roofline import moved, roof
 from . import describe, measured_report
 from .cost_charts import least_time_chart, lens_chart, roof_points, roofline_chart
-from .cost_words import assumptions, training_note
+from .cost_words import assumptions, fits_note, training_notes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _cache_notes(e: Estimate) -> list[Note]:
 
 def _memory_notes(cost: ModelCost) -> list[Note]:
     if cost.training is not None:
-        return [training_note(cost.training)]
+        return training_notes(cost.training)
     values = {
         "weights": Value(cost.memory.weights, Unit.NBYTES),
         "cache": Value(cost.memory.cache, Unit.NBYTES),
@@ -168,9 +168,8 @@ def _device_notes(cost: ModelCost) -> list[Note]:
     }
     notes = [
         _device_note(fit.device, values),
-        Note(Text("it fits: {needed} of {usable}", values) if fit.fits
-             else Text("it does not fit: {needed} are needed, {usable} are there", values)),
-    ]  # fmt: skip
+        fits_note(values, fits=fit.fits),
+    ]
     if fit.longest is None:
         notes.append(Note(Text("no context fits at batch {batch}", values)))
     elif fit.is_capped:
@@ -239,7 +238,7 @@ def _data(cost: ModelCost) -> dict[str, Any]:
     if cost.measured is not None:
         data["measured"] = measured_report.data(cost.measured)
     if cost.training is not None:
-        data["training"] = {**cost.training._asdict(), "total": cost.training.total}
+        data["training"] = {**cost.training._asdict(), "total": cost.training.total, "fits": cost.training.fits}
     if fit is not None:
         data["device"] = {
             **fit.device._asdict(), "usable_nbytes": fit.usable, "needed_nbytes": fit.needed, "fits": fit.fits,

@@ -55,8 +55,8 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
     )
     said.append(
         Text(
-            "activations: residual stream, its sum and the widest output of a matrix at once, no scores "
-            "(FlashAttention), logits of one position"
+            "activations: residual stream, its sum, and twice the widest output of a matrix (its gate or activation beside it; "
+            "of routed experts all of a token), no scores (FlashAttention), logits of one position"
         )
     )
     said += _inputs(result)
@@ -117,21 +117,35 @@ def _latent(result: Sequence[ModelCost]) -> Text:
     )
 
 
-def training_note(states: Training) -> Note:
-    """What a step of Adam needs on each device."""
-    values = {
+def training_notes(states: Training) -> list[Note]:
+    """What a step of Adam needs on each device, and whether one has room for it."""
+    values: dict[str, Value | Text] = {
         "weights": Value(states.weights, Unit.NBYTES),
         "gradients": Value(states.gradients, Unit.NBYTES),
         "optimizer": Value(states.optimizer, Unit.NBYTES),
         "total": Value(states.total, Unit.NBYTES),
         "n": Value(states.n_devices, Unit.COUNT),
         "stage": Value(states.stage, Unit.INDEX),
+        "needed": Value(states.total, Unit.NBYTES),
+        "usable": Value(states.usable, Unit.NBYTES),
     }
-    return Note(
-        Text(
-            "training with mixed-precision Adam, on each of {n} devices with ZeRO stage {stage}: weights {weights} + "
-            "gradients {gradients} + optimizer {optimizer} = {total}, activations apart (2 + 2 + 12 bytes a parameter: "
-            "Rajbhandari et al. 2020)",
+    what = Text(
+        "training with mixed-precision Adam, on each of {n} devices with ZeRO stage {stage}: weights {weights} + "
+        "gradients {gradients} + optimizer {optimizer} = {total}, activations apart (2 + 2 + 12 bytes a parameter: "
+        "Rajbhandari et al. 2020)",
+        values,
+    )
+    if states.n_devices == 1:
+        what = Text(
+            "training with mixed-precision Adam, on one device: weights {weights} + gradients {gradients} + optimizer "
+            "{optimizer} = {total}, activations apart (2 + 2 + 12 bytes a parameter: Rajbhandari et al. 2020)",
             values,
         )
-    )
+    return [Note(what), *([fits_note(values, fits=states.fits)] if states.fits is not None else [])]
+
+
+def fits_note(values: dict[str, Value | Text], *, fits: bool) -> Note:
+    """Whether `needed` is no more than `usable`."""
+    if fits:
+        return Note(Text("it fits: {needed} of {usable}", values))
+    return Note(Text("it does not fit: {needed} are needed, {usable} are there", values))

@@ -65,7 +65,7 @@ def _how(found: Measured) -> Note:
     }
     return Note(
         Text(
-            "measured on {processor} ({device}, {n_threads} threads) in {dtype}, {weights}, attention {attention}, torch {torch}, "
+            "measured on {processor} ({device}, threads: {n_threads}) in {dtype}, {weights}, attention {attention}, torch {torch}, "
             "transformers {transformers}: {n} passes after {n_warm_up} to warm up",
             values,
         )

@@ -1,7 +1,8 @@
 """Which devices are known: how much memory, how fast it is, and how many products a second?
 
 Peaks are dense (without the 2:4 sparsity of data sheets), with sums in float32; None where the maker publishes none.
-Memory is as sold: a maker's GB are 10⁹ bytes of an accelerator's HBM, and 2³⁰ bytes of a card's or a machine's GDDR.
+Memory is what the driver reports (memory.total of nvidia-smi, VRAM total of rocm-smi, error correction on where it is by
+default), not the label: an H200 of "141 GB" has 143,771 MiB, 150.8 × 10⁹ bytes. Of the other machines it is as sold, in 2³⁰.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from ..core.records import NamedTuple
 from ..errors import Sentence, UsageError
 
-_GB, _GIB, _T = 10**9, 2**30, 10**12
+_GB, _MIB, _GIB, _T = 10**9, 2**20, 2**30, 10**12
 
 
 class Device(NamedTuple):
@@ -50,19 +51,19 @@ class Device(NamedTuple):
 DEVICES: dict[str, Device] = {
     device.name: device
     for device in (
-        Device("h200", "NVIDIA H200 SXM", 141 * _GB, 4_800 * _GB, round(989.4 * _T), round(1978.9 * _T),
+        Device("h200", "NVIDIA H200 SXM", 143_771 * _MIB, 4_800 * _GB, round(989.4 * _T), round(1978.9 * _T),
                "https://www.nvidia.com/en-us/data-center/h200/ (half of its peaks with sparsity)"),
-        Device("h100", "NVIDIA H100 SXM", 80 * _GB, 3_350 * _GB, round(989.4 * _T), round(1978.9 * _T),
+        Device("h100", "NVIDIA H100 SXM", 81_559 * _MIB, 3_350 * _GB, round(989.4 * _T), round(1978.9 * _T),
                "https://www.nvidia.com/en-us/data-center/h100/ (half of its peaks with sparsity)"),
-        Device("a100", "NVIDIA A100 80GB SXM", 80 * _GB, 2_039 * _GB, 312 * _T, None,
+        Device("a100", "NVIDIA A100 80GB SXM", 81_920 * _MIB, 2_039 * _GB, 312 * _T, None,
                "https://www.nvidia.com/en-us/data-center/a100/"),
-        Device("l40s", "NVIDIA L40S", 48 * _GB, 864 * _GB, 362 * _T, 733 * _T,
+        Device("l40s", "NVIDIA L40S", 46_068 * _MIB, 864 * _GB, 362 * _T, 733 * _T,
                "https://www.nvidia.com/en-us/data-center/l40s/"),
-        Device("rtx4090", "NVIDIA GeForce RTX 4090", 24 * _GIB, 1_008 * _GB, round(165.2 * _T), round(330.3 * _T),
+        Device("rtx4090", "NVIDIA GeForce RTX 4090", 24_564 * _MIB, 1_008 * _GB, round(165.2 * _T), round(330.3 * _T),
                "NVIDIA Ada GPU Architecture, appendix A (tensor peaks with FP32 accumulate)"),
-        Device("rtx5090", "NVIDIA GeForce RTX 5090", 32 * _GIB, 1_792 * _GB, round(209.5 * _T), 419 * _T,
+        Device("rtx5090", "NVIDIA GeForce RTX 5090", 32_607 * _MIB, 1_792 * _GB, round(209.5 * _T), 419 * _T,
                "NVIDIA RTX Blackwell GPU Architecture, appendix A (tensor peaks with FP32 accumulate)"),
-        Device("mi300x", "AMD Instinct MI300X", 192 * _GB, 5_300 * _GB, round(1307.4 * _T), round(2614.9 * _T),
+        Device("mi300x", "AMD Instinct MI300X", 206_141_652_992, 5_300 * _GB, round(1307.4 * _T), round(2614.9 * _T),
                "https://www.amd.com/en/products/accelerators/instinct/mi300/mi300x.html"),
         Device("m1-max", "Apple M1 Max", 64 * _GIB, 400 * _GB, round(10.4 * _T), None,
                "https://www.apple.com/newsroom/2021/10/introducing-m1-pro-and-m1-max/ (FP32 of the GPU)"),

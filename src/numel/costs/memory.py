@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..core.kinds import kinds_of
 from ..core.parameters import Component
 from ..core.records import NamedTuple
@@ -10,6 +12,8 @@ from .setting import nbytes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from .devices import Device
     from .estimate import Estimate
 
@@ -23,6 +27,7 @@ class Training(NamedTuple):
 
     Of each parameter 2 bytes of weight, 2 of gradient, and 12 of optimizer: a float32 copy and two moments (Rajbhandari
     et al. 2020, ZeRO, arXiv 1910.02054, section 3.1). ZeRO 1 shares the optimizer out, 2 the gradients too, 3 all.
+    `usable`: for what there is room in one device, None without one.
     """
 
     stage: int
@@ -30,11 +35,17 @@ class Training(NamedTuple):
     weights: int
     gradients: int
     optimizer: int
+    usable: int | None = None
 
     @property
     def total(self) -> int:
         """All three."""
         return self.weights + self.gradients + self.optimizer
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether these states alone fit in a device, None without one."""
+        return None if self.usable is None else self.total <= self.usable
 
 
 def training(numel: int, stage: int, n_devices: int) -> Training:
@@ -72,26 +83,63 @@ def memory(estimate: Estimate) -> Memory:
 
 
 def activations(estimate: Estimate) -> int:
-    """At the widest place of a layer: the residual stream, what is added to it, and the widest output of a matrix.
+    """At the widest place of a layer: the residual stream, what is added to it, and twice the widest output of a matrix.
 
-    Scores are never held as a whole (FlashAttention), and logits for one position of each sequence alone.
+    Twice, since a gate stands beside it or its activation behind it. Scores are never held as a whole (FlashAttention), and
+    logits for one position of each sequence alone.
     """
-    setting, widest, vocabulary = estimate.setting, 0, 0
-    d_model = estimate.d_model
+    return _activations_of(estimate)(estimate.setting.context)
+
+
+def _activations_of(estimate: Estimate) -> Callable[[int], int]:
+    """How the bytes of activations follow from the context, which is tried many times."""
+    setting = estimate.setting
     works_on_text = estimate.picture is None or not estimate.picture.is_alone
+    widest, vocabulary = _widths(estimate, works_on_text=works_on_text)
+    per_token = setting.batch * (2 * estimate.d_model + 2 * widest)
+    heard = [a.length or 0 for a in estimate.attentions if works_on_text and a.tower != "vision"]
+
+    def nbytes(context: int) -> int:
+        new = 1 if setting.phase == "decode" else max([context, *heard])
+        return nbytes_of(estimate.stored, new * per_token + setting.batch * vocabulary)
+
+    return nbytes
+
+
+# Components of layers; parts that make what is gated and its gate in one product; and how one expert is called.
+_IN_LAYERS = frozenset(
+    {Component.ATTENTION, Component.LINEAR_ATTENTION, Component.SSM, Component.RECURRENT, Component.MLP, Component.MOE}
+)
+_WITH_GATE = frozenset({"gate_up", "in_proj"})
+_ONE_EXPERT = re.compile(r"experts?[._]\d+")
+
+
+def _widths(estimate: Estimate, *, works_on_text: bool) -> tuple[int, int]:
+    """The most that a matrix makes of one token (routed experts: all that the token passes through), and the vocabulary."""
+    widest = expert = vocabulary = 0
+    n_experts, used = estimate.n_experts or (1, 1)
     for row, _ in kinds_of(estimate.table):
-        is_idle = row.tower == "vision" and works_on_text
-        if row.excluded is None and row.role == "weight" and len(row.tensor.shape) == 2 and not is_idle:
-            if row.component in (Component.ATTENTION, Component.MLP):
-                widest = max(widest, row.numel // d_model)
-            elif row.component in (Component.EMBEDDING, Component.HEAD) and row.part in ("token", "lm_head"):
-                vocabulary = max(vocabulary, row.numel // d_model)
-    heard = [
-        attention.length or 0 for attention in estimate.attentions if works_on_text and attention.tower != "vision"
-    ]
-    new = 1 if setting.phase == "decode" else max([setting.context, *heard])
-    element = estimate.stored
-    return nbytes_of(element, setting.batch * (new * (2 * d_model + 2 * widest) + vocabulary))
+        shape, is_idle = row.tensor.shape, row.tower == "vision" and works_on_text
+        if row.excluded is not None or row.role != "weight" or len(shape) not in (2, 3) or is_idle:
+            continue
+        width = _outside(shape, estimate.d_model)
+        if row.part in ("token", "lm_head"):
+            vocabulary = max(vocabulary, width)
+        elif row.component is Component.MOE and row.part == "experts":
+            is_all = len(shape) == 2 and not _ONE_EXPERT.search(row.tensor.name)
+            width = width // n_experts if is_all else width
+            expert = min(expert or width, width)  # what makes gates in the same product is wider than what comes behind
+        elif row.component in _IN_LAYERS:
+            widest = max(widest, width // 2 if row.part in _WITH_GATE else width)
+    return max(widest, expert * used), vocabulary
+
+
+def _outside(shape: Sequence[int], d_model: int) -> int:
+    """The side of a matrix that is not the stream's; of one between two other widths the longer."""
+    sides = list(shape[-2:])
+    if d_model in sides:
+        sides.remove(d_model)
+    return max(sides)
 
 
 class Fit(NamedTuple):
@@ -109,21 +157,25 @@ class Fit(NamedTuple):
 
 
 def fit(estimate: Estimate, device: Device) -> Fit:
-    """How the model stands to the device. Activations are those of the setting."""
+    """How the model stands to the device. A prompt's activations grow with the context that is tried."""
     need = memory(estimate)
-    usable = int(device.all_nbytes * USABLE)
-    free = usable - need.weights - need.activations
-    most = estimate.n_positions or LONGEST
-    longest = _longest(estimate, free, most)
+    usable = usable_of(device.all_nbytes)
+    longest = _longest(estimate, usable - need.weights, estimate.n_positions or LONGEST)
     return Fit(device, usable, need.total, need.total <= usable, longest, longest == estimate.n_positions)
 
 
+def usable_of(nbytes: int) -> int:
+    """What there is room for in so many bytes of memory."""
+    return int(nbytes * USABLE)
+
+
 def _longest(estimate: Estimate, free: int, most: int) -> int | None:
-    """The longest context whose cache takes no more than `free` bytes."""
+    """The longest context whose cache and activations take no more than `free` bytes."""
+    activations_of = _activations_of(estimate)
     low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2
-        if estimate.cache_nbytes(middle) <= free:
+        if estimate.cache_nbytes(middle) + activations_of(middle) <= free:
             low = middle
         else:
             high = middle - 1
