@@ -56,6 +56,10 @@ QWEN25_72B = {
     "model_type": "qwen2", "hidden_size": 8192, "intermediate_size": 29568, "num_hidden_layers": 80,
     "num_attention_heads": 64, "num_key_value_heads": 8, "vocab_size": 152064, "tie_word_embeddings": False,
 }  # fmt: skip
+MINISTRAL_8B = {  # Ministral-3-8B-2512
+    "model_type": "ministral3", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 34,
+    "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 131072,
+}  # fmt: skip
 QWEN3_30B = {
     "model_type": "qwen3_moe", "hidden_size": 2048, "intermediate_size": 6144, "moe_intermediate_size": 768,
     "num_hidden_layers": 48, "num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128, "num_experts": 128,
@@ -72,6 +76,7 @@ KV_PER_TOKEN = [
     ("microsoft/phi-4", 204800),
     ("google/gemma-3-4b-it", 139264),  # before its windows are full
     ("mistralai/Mistral-7B-v0.1", 131072),  # published for v0.3, which has the same shapes
+    (MINISTRAL_8B, 139264),
 ]
 
 
@@ -228,11 +233,39 @@ def test_chinchillas_table(d, heads, layers, ff, published):
 
 
 # mlfoundations/open_clip@89fb801, docs/model_profile.csv: GFLOPs of one picture and one text of 77 tokens.
+CLIP_B_16 = {"model_type": "clip", "projection_dim": 512, "text_config": {}, "vision_config": {"patch_size": 16}}
+CLIP_H_14 = {
+    "model_type": "clip", "projection_dim": 1024,
+    "text_config": {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16},
+    "vision_config": {"hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_attention_heads": 16,
+                      "patch_size": 14},
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("source", "published"), [("openai/clip-vit-base-patch32", 14.78), ("openai/clip-vit-large-patch14", 175.33)]
+    ("source", "published"),
+    [
+        ("openai/clip-vit-base-patch32", 14.78),
+        (CLIP_B_16, 41.09),
+        ("openai/clip-vit-large-patch14", 175.33),
+        (CLIP_H_14, 381.68),
+    ],
 )
 def test_open_clips_table(source, published):
     assert round(cost(source, context=77).total("flops") / 1e9, 2) == published
+
+
+@pytest.mark.parametrize(
+    ("d", "layers", "heads", "patch", "published"),
+    [(768, 12, 12, 16, 17.6), (768, 12, 12, 32, 4.4), (1024, 24, 16, 16, 61.6), (1024, 24, 16, 32, 15.4), (1280, 32, 16, 14, 167.3)],
+)  # fmt: skip
+def test_torchvisions_pictures(d, layers, heads, patch, published):
+    """pytorch/vision, vision_transformer.py, the _ops of its weights: multiply-adds in 10⁹, so half of our FLOPs."""
+    fields = {
+        "model_type": "vit", "hidden_size": d, "num_hidden_layers": layers, "num_attention_heads": heads, "num_labels": 1000,
+        "intermediate_size": 4 * d, "patch_size": patch, "architectures": ["ViTForImageClassification"],
+    }  # fmt: skip
+    assert round(cost(fields, context=(224 // patch) ** 2 + 1).total("flops") / 2e9, 1) == published
 
 
 def test_the_activations_of_an_encoder_of_pictures():
@@ -248,17 +281,44 @@ VERL = [
     ("Qwen/Qwen2.5-7B", 167073690943488, 591764889010176),
     ("Qwen/Qwen3-8B", 180997438046208, 648394032807936),
     (QWEN3_30B, 78593069678592, 306570470621184),
+    ("deepseek-ai/DeepSeek-V3", 848766538088448, 3145850406567936),
+    ("mistralai/Mistral-Small-24B-Base-2501", 512303699066880, 1787393589903360),
 ]
+
+
+def as_verl(source, lengths):
+    """verl counts the input embedding as a product, and half of the square of scores."""
+    total = 0
+    for s in lengths:
+        found = cost(source, context=s, phase="train")
+        attention = flops(found, ("attention", "scores"), ("attention", "weighted_sum"))
+        lookup = sum(w.numel for w in found.works if (w.component, w.part) == ("embedding", "token"))
+        total += found.total("flops") - attention // 2 + 6 * s * lookup
+    return total
 
 
 @pytest.mark.parametrize(("source", "short", "long"), VERL)
 def test_verls_counter(source, short, long):
-    """verl counts the input embedding as a product, and half of the square of scores."""
+    assert as_verl(source, (512, 1024, 2048)) == short
+    assert as_verl(source, (4096, 4096, 4096)) == long
+
+
+@pytest.mark.parametrize(
+    ("source", "layers", "window", "short", "long"),
+    [("google/gemma-3-12b-it", 40, 1024, 279084659638272, 963929979224064), ("openai/gpt-oss-20b", 12, 128, 91780464771072, 323953008574464)],
+)  # fmt: skip
+def test_verls_counter_of_windows(source, layers, window, short, long):
+    """As before, and s·min(s, window) pairs of a token in so many layers, where the eager products run over all s²."""
     for lengths, published in (((512, 1024, 2048), short), ((4096, 4096, 4096), long)):
-        total = 0
-        for s in lengths:
-            found = cost(source, context=s, phase="train")
-            attention = flops(found, ("attention", "scores"), ("attention", "weighted_sum"))
-            lookup = sum(w.numel for w in found.works if (w.component, w.part) == ("embedding", "token"))
-            total += found.total("flops") - attention // 2 + 6 * s * lookup
-        assert total == published
+        masked = sum(6 * s * (s - min(s, window)) * layers * 4096 for s in lengths)  # 16 heads of 256, 64 of 64
+        assert as_verl(source, lengths) - masked == published
+
+
+def test_verls_counter_of_apertus():
+    """It gives every head keys of its own, and counts the scales of the norms of queries and keys, one for each head."""
+    fields = {
+        "model_type": "apertus", "hidden_size": 4096, "intermediate_size": 21504, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "num_key_value_heads": 32, "vocab_size": 131072,
+    }  # fmt: skip
+    for lengths, published in (((512, 1024, 2048), 194825353691136), ((4096, 4096, 4096), 692711652851712)):
+        assert as_verl(fields, lengths) + 6 * sum(lengths) * 32 * 2 * 4096 == published
