@@ -94,7 +94,7 @@ def _picture(config: Any) -> tuple[int, int, int]:
     """Channels, height and width of a picture as the configuration states them."""
     seen = getattr(config, "vision_config", config)
     size = seen.image_size if isinstance(seen.image_size, (list, tuple)) else (seen.image_size, seen.image_size)
-    return (seen.num_channels, *size)
+    return (getattr(seen, "num_channels", 3), *size)
 
 
 def _takes(model: Any) -> Any:
@@ -234,6 +234,10 @@ _AGREEING: dict[str, dict[str, Any]] = {
     "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
     "deberta-v2": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
     "esm": {"pad_token_id": 1},
+    "minimax_m3_vl_text": {
+        "num_hidden_layers": 3,
+        "layer_types": ["minimax_m3_sparse", "full_attention", "minimax_m3_sparse"],
+    },
     "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
     "qwen2_5_vl_text": _MROPE,
 }

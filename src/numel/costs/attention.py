@@ -193,7 +193,15 @@ def _softmax(owner: str, rows: list[Parameter], model: Working) -> Attention:
         raise UnsupportedError(message, hint=hint)
     length = picture.n_tokens if picture is not None and is_seen else None
     kept = 0 if is_seen else kept
-    return Attention(first.layer, first.tower, query, value, kept, is_cross=owner.endswith("cross"), length=length)
+    made = Attention(first.layer, first.tower, query, value, kept, is_cross=owner.endswith("cross"), length=length)
+    return made._replace(indexer=_of_blocks(model.fields)) if any(row.part == "indexer" for row in rows) else made
+
+
+def _of_blocks(fields: TextFields) -> Index:
+    """MiniMax-M3's choice: whole blocks of tokens, by the best of a small head in each."""
+    width = fields.integer("index_head_dim")
+    chosen = fields.integer("index_topk_blocks") * fields.integer("index_block_size")
+    return Index(chosen, width, fields.integer("index_n_heads") * width)
 
 
 def _as_run(query: int, value: int, kind: str) -> tuple[int, int]:

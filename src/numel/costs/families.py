@@ -104,6 +104,13 @@ def _every_and_last(period: int) -> Callable[[int, int, TextFields], bool]:
     return sees_all
 
 
+def _every_from_last(period: int) -> Callable[[int, int, TextFields], bool]:
+    def sees_all(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
+        return (n - 1 - i) % period == 0
+
+    return sees_all
+
+
 def _first_and_every_sixth(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
     """MiMo-V2."""
     return i == 0 or (i + 1) % 6 == 0
@@ -155,7 +162,8 @@ _FULL = """
 apertus arcee aria_text biogpt bitnet blip_text_model bloom codegen cohere ctrl dbrx ernie4_5 ernie4_5_moe falcon flex_olmo gemma glm
 glm4 glm4_moe glm4v_text glm4v_moe_text glm_ocr_text gpt-sw3 gpt2 gpt_bigcode gpt_neox gpt_neox_japanese gptj granite granitemoe granitemoeshared helium
 hunyuan_v1_dense hunyuan_v1_moe hy_v3 hyperclovax imagegpt internlm3 iquestcoder jais2 llama minimax_m2 mpt nanochat nemotron olmo
-olmo2 olmoe openai-gpt opt paddleocr_vl_text persimmon phi seed_oss solar_open stablelm trocr git xglm
+olmo2 olmoe openai-gpt opt paddleocr_vl_text persimmon phi seed_oss solar_open stablelm trocr git xglm chameleon cosmos3_edge_text
+deepseek_ocr2_text emu3_text_model granite4_vision_text granite_docling_text minimax_m3_vl_text molmo2_text
 """
 
 _LATENT = "axk1 axk2 deepseek_v2 deepseek_v3 deepseek_v32 glm_moe_dsa hy_v4 glm4_moe_lite minicpm3 mistral4 youtu"
@@ -198,6 +206,8 @@ _WINDOWED: dict[str, Windows] = {
     "ministral3": Windows(_nowhere),
     "mistral": Windows(_nowhere, 4096),
     "mixtral": Windows(_nowhere),
+    "muse_glimmer_text": Windows(_every_from_last(4), 2048),
+    "muse_spark_text": Windows(_every_from_last(4), 2048),
     "olmo3": Windows(_every(4), 4096),
     "phi3": Windows(_nowhere),
     "phi4_multimodal": Windows(_nowhere),
@@ -208,10 +218,12 @@ _WINDOWED: dict[str, Windows] = {
     "qwen2_moe": Windows(_qwen2_moe, 4096, switch="use_sliding_window"),
     "qwen2_vl_text": _QWEN_VL,
     "qwen3": _QWEN,
+    "qwen3_omni_moe_text": Windows(_nowhere),
     "qwen3_moe": Windows(_nowhere, 4096, switch="use_sliding_window"),
     "qwen3_vl_moe_text": Windows(_listed_only),
     "qwen3_vl_text": Windows(_listed_only),
     "starcoder2": Windows(_nowhere),
+    "step3p5": Windows(_listed_only),
     "vaultgemma": Windows(_every(2), 4096),
 }
 
@@ -221,14 +233,15 @@ _WRAPPERS = """
 aria audioflamingo3 aya_vision cohere2_vision deepseek_vl fuyu gemma3 gemma4 gemma4_unified glm_ocr glmasr got_ocr2 idefics3 internvl lfm2_vl lighton_ocr voxtral
 llama4 llava llava_next llava_next_video llava_onevision mistral3 modernvbert moss_transcribe_diarize musicflamingo
 paligemma qwen2_5_vl qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_vl qwen3_vl_moe smolvlm video_llama_3
-video_llava vipllava mllama
+video_llava vipllava mllama molmo2
 """
 WRAPPERS = frozenset(_WRAPPERS.split())
 
 # Encoders of pictures that cut them into patches of one size, all in one row.
 _PICTURES = """
 beit chinese_clip_vision_model clip_vision_model data2vec-vision deit dinov2 dinov2_with_registers dinov3_vit git_vision_model
-ijepa internvl_vision metaclip_2_vision_model siglip_vision_model vit vit_msn
+ijepa internvl_vision janus_vision_model metaclip_2_vision_model owlv2_vision_model owlvit_vision_model phi4_multimodal_vision
+qianfan_ocr_vision siglip_vision_model vit vit_msn
 """
 
 # A text model and an encoder of pictures side by side: both work, and their results are compared.
@@ -261,6 +274,7 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("mamba2", "nemotron_h"), Family(recurrence="mamba2")),
     **dict.fromkeys(("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"), Family(attention="gated", recurrence="delta")),
     **dict.fromkeys(("lfm2", "lfm2_moe"), Family(recurrence="conv")),
+    "lfm3": Family(recurrence="conv", windows=Windows(_every(4, first=2), 256)),
     "mvp": Family("encoder_decoder", unless="use_prompt"),
     **dict.fromkeys(_PICTURES.split(), Family("encoder", pictures=ALONE)),
     **dict.fromkeys(("siglip_text_model", "siglip2_text_model"), Family("encoder", pooled="head.")),
