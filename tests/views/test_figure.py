@@ -281,3 +281,12 @@ def test_labels_that_touch_give_way_alike():
 
 def test_the_measured_width_is_that_of_the_widest_line():
     assert width("a\nlonger", 10) == width("longer", 10) > width("a", 10) > 0
+
+
+@pytest.mark.parametrize("kind", [ChartKind.DISTRIBUTION, ChartKind.RANKS])
+def test_neighbouring_lines_are_told_apart_without_their_colours(kind, samples):
+    chart = samples.share_chart(kind)
+    ax = draw(chart)
+    drawn = [line.get_linestyle() for line in ax.lines if line.get_linewidth() == 1.6]
+    assert len(drawn) == len(chart.series) > 1
+    assert all(a != b for a, b in pairwise(drawn))

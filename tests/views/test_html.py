@@ -13,7 +13,7 @@ VOID = {"meta", "wbr", "link", "br", "img"}
 HTML = {"html", "head", "meta", "title", "style", "body", "main", "header", "h1", "h2", "h3", "p", "strong", "bdi", "nav", "ol",
         "ul", "li", "a", "section", "div", "table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "i", "dl", "dt",
         "dd", "span", "wbr", "figure", "figcaption", "details", "summary"}  # fmt: skip
-SVG = {"svg", "defs", "g", "path", "text", "use", "clippath", "rect", "tspan"}
+SVG = {"svg", "defs", "g", "path", "pattern", "text", "use", "clippath", "rect", "tspan"}
 
 
 class Page(HTMLParser):

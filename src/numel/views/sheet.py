@@ -89,8 +89,15 @@ def sheet_of(chart: Chart, translate: Translator, ax: Axes) -> Sheet:
 
 
 def dashes_of(chart: Chart) -> list[str]:
-    """How the line of each series is dashed: more series than colours, and the dashes tell them apart."""
-    return [_DASHES[n % len(_DASHES)] for n in _nth_of_their_colors(chart)]
+    """How the line of each series is dashed: each otherwise than the one before it, and than all of its colour."""
+    used: set[tuple[str, str]] = set()
+    found = []
+    for k, series in enumerate(chart.series):
+        color, n = color_of(series.key), len(_DASHES)
+        dash = next((d for d in (_DASHES[(k + i) % n] for i in range(n)) if (color, d) not in used), _DASHES[k % n])
+        used.add((color, dash))
+        found.append(dash)
+    return found
 
 
 def hatches_of(chart: Chart) -> list[str]:
