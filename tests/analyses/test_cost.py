@@ -51,6 +51,41 @@ def test_element_types_change_bytes_and_not_flops(capsys):
     assert held["kv_nbytes_per_token"] == 12 * 2 * 768
 
 
+@pytest.mark.parametrize("dtype", ["fp8", "int8", "fp4"])
+def test_weights_of_fewer_bits_leave_the_cache_at_sixteen(capsys, dtype):
+    # vLLM's kv_cache_dtype "auto"; arXiv 2505.09343, table 1, gives 70,272 bytes a token for a model of FP8 weights
+    found = answer(capsys, "deepseek-ai/DeepSeek-V3", "--dtype", dtype, "--context", "512")
+    assert (found["kv_nbytes_per_token"], found["setting"]["kv_dtype"]) == (70272, "BF16")
+    assert found["memory"]["activations"] == 2 * (512 * (2 * 7168 + 2 * 32768) + 129280)
+    assert (
+        answer(capsys, "deepseek-ai/DeepSeek-V3", "--dtype", dtype, "--kv-dtype", "fp8")["kv_nbytes_per_token"] == 35136
+    )
+
+
+def test_a_packed_checkpoint_keeps_its_cache_in_the_type_it_works_in(capsys, tmp_path):
+    tensors, n = {}, 0
+    for name, out in (*((f"self_attn.{key}_proj", 64) for key in "qkvo"), ("mlp.up_proj", 128)):
+        for part, dtype, shape in (
+            ("qweight", "I32", [8, out]),
+            ("qzeros", "I32", [1, out // 8]),
+            ("scales", "F16", [1, out]),
+        ):
+            nbytes = shape[0] * shape[1] * {"I32": 4, "F16": 2}[dtype]
+            tensors[f"model.layers.0.{name}.{part}"] = {"dtype": dtype, "shape": shape, "data_offsets": [n, n + nbytes]}
+            n += nbytes
+    header = json.dumps(tensors).encode()
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(n))
+    fields = {
+        "model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1, "num_attention_heads": 4,
+        "num_key_value_heads": 4, "vocab_size": 100, "torch_dtype": "float16",
+        "quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 64},
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(fields), encoding="utf-8")
+    found = answer(capsys, str(tmp_path), "--context", "10")
+    assert (found["setting"]["dtype"], found["setting"]["kv_dtype"]) == ("GPTQ4", "F16")
+    assert found["kv_nbytes_per_token"] == 2 * 2 * 64
+
+
 def test_a_decoded_token_reads_the_expected_number_of_experts(capsys):
     # 256 experts of 3 × 2048 × 7168 in 58 layers, 8 for a token; two tokens touch 256·(1 − (31/32)²) = 15.75
     for batch, touched in ((1, 8), (2, 15.75)):

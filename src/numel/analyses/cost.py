@@ -87,7 +87,11 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--context", type=int, metavar="N", help="tokens of a sequence; decoding, the new one included")
     parser.add_argument("--batch", type=int, default=1, metavar="N", help="sequences at once")
     parser.add_argument("--dtype", metavar="TYPE", help="element type of the weights: bf16, fp8, …; else as stored")
-    parser.add_argument("--kv-dtype", metavar="TYPE", help="element type of the cache; else as the weights")
+    parser.add_argument(
+        "--kv-dtype",
+        metavar="TYPE",
+        help="element type of the cache; else as the weights, of less than 16 bits BF16 or F16",
+    )
     parser.add_argument("--phase", default="prefill", metavar="PHASE", help="prefill, decode or train")
     parser.add_argument(
         "--causal-flops", default="square", metavar="FORM", help="count causal scores as a square or a triangle"

@@ -20,7 +20,7 @@ from .distances import distances_of, products
 from .linear import Tokens, linear_cost
 from .pictures import pooled_queries
 from .recurrent import states_of
-from .setting import ASSUMED, checked, nbytes_of
+from .setting import ASSUMED, checked, nbytes_of, worked_in
 from .streams import PLACE, mixing
 from .working import working
 
@@ -59,7 +59,10 @@ class Work(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """The work of every part, in the order of the parameters; attention's own products behind them."""
+    """The work of every part, in the order of the parameters; attention's own products behind them.
+
+    `stored` is the type of the weights, `worked` that of activations, and of the cache where no other is asked for.
+    """
 
     table: ParameterTable
     setting: Setting
@@ -70,6 +73,7 @@ class Estimate(NamedTuple):
     n_experts: tuple[int, int] | None
     kv_dtype: DType
     stored: DType
+    worked: DType
     d_model: int
     picture: Picture | None = None
 
@@ -110,7 +114,8 @@ def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False)
     _check(model, setting)
     found = attentions(model)
     stored = setting.dtype or _stored(table)
-    kv_dtype = setting.kv_dtype or stored
+    worked = worked_in(stored, model.fields)
+    kv_dtype = setting.kv_dtype or worked
     experts = experts_of(table)
     distances = distances_of(model.fields, model.family, setting.context)
     tokens = _tokens(setting, model)._replace(distances=distances.n if distances else 0)
@@ -125,7 +130,7 @@ def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False)
             place = (Component.ATTENTION.value, "distances", "main", layer if by_layer else None)
             works.append(Work(*place, 0, 2 * _times(setting) * n, 0, 0))
     works += _pooling(model, setting)
-    sizes = model.n_positions, experts, kv_dtype, stored, model.d_model, model.picture
+    sizes = model.n_positions, experts, kv_dtype, stored, worked, model.d_model, model.picture
     return Estimate(table, setting, model.family, _merge(works), found, *sizes)
 
 

@@ -101,7 +101,7 @@ def _activations_of(estimate: Estimate) -> Callable[[int], int]:
 
     def nbytes(context: int) -> int:
         new = 1 if setting.phase == "decode" else max([context, *heard])
-        return nbytes_of(estimate.stored, new * per_token + setting.batch * vocabulary)
+        return nbytes_of(estimate.worked, new * per_token + setting.batch * vocabulary)
 
     return nbytes
 

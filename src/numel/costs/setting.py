@@ -9,6 +9,7 @@ from ..errors import Sentence, UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..core.dtypes import DType
+    from .fields import TextFields
 
 ASSUMED = SAFETENSORS_DTYPES["BF16"]  # where neither a file nor a configuration nor --dtype says how weights are held
 
@@ -53,6 +54,20 @@ def nbytes_of(dtype: DType, numel: int) -> int:
     """Bytes of `numel` elements; of the type that nobody states those of ASSUMED, as the assumptions then say."""
     found = dtype.nbytes(numel)
     return numel * ASSUMED.block_nbytes if found is None else found
+
+
+_WORKS = frozenset({"F64", "F32", "BF16", "F16"})
+
+
+def worked_in(stored: DType, fields: TextFields) -> DType:
+    """The type of activations and, by default, of the cache: that of the weights, and 16 bits of weights in fewer or packed.
+
+    Engines keep them so: vLLM's kv_cache_dtype "auto" is the model's own type, whatever its weights are quantised to.
+    """
+    if stored.name in _WORKS:
+        return stored
+    stated = TORCH_DTYPES.get(str(fields.get("dtype", "torch_dtype")).removeprefix("torch."))
+    return stated if stated is not None and stated.name == "F16" else ASSUMED
 
 
 def checked(setting: Setting) -> Setting:
