@@ -111,6 +111,7 @@ def test_a_type_that_nobody_states_is_said_to_be_assumed():
     said = [text.template for text in numel.inspect(fields).report("cost").assumptions]
     assumed = "no element type is stated for the weights: BF16 taken, --dtype says another"
     assert assumed in said
+    assert not any("bytes are unknown" in text for text in said)
     said = [text.template for text in numel.inspect(fields).report("cost", dtype="fp16").assumptions]
     assert assumed not in said
 
@@ -191,7 +192,9 @@ def test_decoding_is_bound_by_bandwidth_and_a_long_prompt_by_arithmetic(capsys):
         (("--phase", "sleep"), "--phase sleep: not one of prefill, decode, train"),
         (("--causal-flops", "round"), "not one of square, triangle"),
         (("--by", "tower"), "cannot group the cost by 'tower'"),
-        (("--phase", "train", "--zero", "4"), "--zero 4"),
+        (("--phase", "train", "--zero", "4"), "--zero 4: ZeRO has the stages"),
+        (("--zero", "2"), "--zero 2 is for --phase train alone"),
+        (("--threads", "2"), "--threads 2 is for --measure alone"),
         (("--batch", "many"), "--batch"),
     ],
 )

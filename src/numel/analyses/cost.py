@@ -119,9 +119,21 @@ def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelCo
         if key not in _KEYS:
             message = Sentence("cannot group the cost by '{key}'", key=key)
             raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(_KEYS)))
+    _check_belonging(options)
     device = device_called(options.on) if options.on is not None and not options.measure else None
     found = tuple(_cost(table, options, by, device) for table in models)
     return _with_times(found, options) if options.measure else found
+
+
+def _check_belonging(options: Options) -> None:
+    """Raises UsageError for an option of a question that is not asked."""
+    for is_given, is_asked, option, question in (
+        (options.zero != 0, options.phase == "train", f"--zero {options.zero}", "--phase train"),
+        (options.threads is not None, options.measure, f"--threads {options.threads}", "--measure"),
+    ):
+        if is_given and not is_asked:
+            message = Sentence("{option} is for {question} alone", option=option, question=question)
+            raise UsageError(message, hint=Sentence("give {option}", option=question))
 
 
 def _with_times(found: tuple[ModelCost, ...], options: Options) -> tuple[ModelCost, ...]:

@@ -24,7 +24,7 @@ def report(result: Sequence[ModelCost]) -> Report:
     blocks = tuple(block for cost in result for block in _blocks(cost))
     tables = [cost.estimate.table for cost in result]
     data = {"models": [_data(cost) for cost in result]}
-    said = (*describe.assumptions(tables), *assumptions(result))
+    said = (*describe.assumptions(tables, are_bytes_as_stored=False), *assumptions(result))
     records = measured_report.records(result) if any(c.measured for c in result) else _records(result)
     return Report("cost", Text("What the parameters cost"), blocks, data, said, describe.warnings(tables), records)
 

@@ -219,8 +219,8 @@ def active(counts: Counts) -> tuple[Note, ...]:
     return (Note(Text("active per token: {active} with the input embedding, {without} without it", values)),)
 
 
-def assumptions(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
-    """How it was counted, in sentences that hold for these models."""
+def assumptions(tables: Sequence[ParameterTable], *, are_bytes_as_stored: bool = True) -> tuple[Text, ...]:
+    """How it was counted, in sentences that hold for these models. Who takes a type for weights of none says so itself."""
     said = [
         Text(
             "total: every parameter once, a tied tensor once; buffers, quantisation scales and layers for "
@@ -236,7 +236,8 @@ def assumptions(tables: Sequence[ParameterTable]) -> tuple[Text, ...]:
                 "embedding, and without it where it is not also the output matrix"
             )
         )
-    said.extend(_without_dtype(tables))
+    if are_bytes_as_stored:
+        said.extend(_without_dtype(tables))
     said.extend(_without_config(tables))
     ties = {(name, target) for table in tables for name, target in table.aliases.items()}
     for name, target in sorted(ties)[:4]:
