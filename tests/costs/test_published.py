@@ -272,6 +272,8 @@ def test_the_activations_of_an_encoder_of_pictures():
     # ViT-B/16 (Dosovitskiy et al. 2021, table 1): 197 tokens, width 768, MLP 3072; the stream, its sum, the MLP twice
     found = cost("google/vit-base-patch16-224", context=197, batch=8, dtype=BF16)
     assert activations(found) == 8 * 197 * (2 * 768 + 2 * 3072) * 2
+    # CLIP's ViT-L/14 (Radford et al. 2021): 257 tokens of width 1024 are wider than a text of 77
+    assert activations(cost("openai/clip-vit-large-patch14", context=77, dtype=BF16)) == 257 * (2 * 1024 + 2 * 4096) * 2
 
 
 # volcengine/verl@b178a3cd5, tests/utils/test_flops_counter.py: two batches of sequence lengths.

@@ -93,15 +93,21 @@ def activations(estimate: Estimate) -> int:
 
 def _activations_of(estimate: Estimate) -> Callable[[int], int]:
     """How the bytes of activations follow from the context, which is tried many times."""
-    setting = estimate.setting
-    works_on_text = estimate.picture is None or not estimate.picture.is_alone
-    widest, vocabulary = _widths(estimate, works_on_text=works_on_text)
+    setting, picture = estimate.setting, estimate.picture
+    works_on_text = picture is None or not picture.is_alone
+    widest, vocabulary = _widths(estimate, estimate.d_model, {"vision"} if works_on_text else set())
+    seen = 0
+    if picture is not None and works_on_text:  # a tower beside the text, one after the other
+        widest_seen, _ = _widths(
+            estimate, picture.d_model, {row.tower for row, _ in kinds_of(estimate.table)} - {"vision"}
+        )
+        seen = setting.batch * picture.n_tokens * (2 * picture.d_model + 2 * widest_seen)
     per_token = setting.batch * (2 * estimate.d_model + 2 * widest)
     heard = [a.length or 0 for a in estimate.attentions if works_on_text and a.tower != "vision"]
 
     def nbytes(context: int) -> int:
         new = 1 if setting.phase == "decode" else max([context, *heard])
-        return nbytes_of(estimate.worked, new * per_token + setting.batch * vocabulary)
+        return nbytes_of(estimate.worked, max(new * per_token + setting.batch * vocabulary, seen))
 
     return nbytes
 
@@ -114,15 +120,15 @@ _WITH_GATE = frozenset({"gate_up", "in_proj"})
 _ONE_EXPERT = re.compile(r"experts?[._]\d+")
 
 
-def _widths(estimate: Estimate, *, works_on_text: bool) -> tuple[int, int]:
+def _widths(estimate: Estimate, d_model: int, idle: set[str]) -> tuple[int, int]:
     """The most that a matrix makes of one token (routed experts: all that the token passes through), and the vocabulary."""
     widest = expert = vocabulary = 0
     n_experts, used = estimate.n_experts or (1, 1)
     for row, _ in kinds_of(estimate.table):
-        shape, is_idle = row.tensor.shape, row.tower == "vision" and works_on_text
-        if row.excluded is not None or row.role != "weight" or len(shape) not in (2, 3) or is_idle:
+        shape = row.tensor.shape
+        if row.excluded is not None or row.role != "weight" or len(shape) not in (2, 3) or row.tower in idle:
             continue
-        width = _outside(shape, estimate.d_model)
+        width = _outside(shape, d_model)
         if row.part in ("token", "lm_head"):
             vocabulary = max(vocabulary, width)
         elif row.component is Component.MOE and row.part == "experts":
