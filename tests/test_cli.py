@@ -131,6 +131,15 @@ def test_the_study_is_written_as_a_document(tmp_path, capsys):
     assert "1,557,611,200" in text
 
 
+def test_set_reaches_into_a_configuration_inside(capsys):
+    """Gemma 4 31B ties its 262,144 × 5,376 tokens (its config.json): 44 fewer are 44 × 5,376 parameters fewer."""
+    totals = []
+    for more in ((), ("--set", "text_config.vocab_size=262100")):
+        _, out, _ = run(capsys, "google/gemma-4-31B-it", *more, "--json")
+        totals.append(json.loads(out)["models"][0]["counts"]["total"])
+    assert totals[0] - totals[1] == 44 * 5376
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -143,6 +152,8 @@ def test_the_study_is_written_as_a_document(tmp_path, capsys):
         (["gpt2", "--set", 'n_embd="wide"'], 4, "n_embd"),
         (["gpt2", "--set", "vocab_size=1.5"], 4, "vocab_size"),
         (["gpt2", "--set", "n_layers=24"], 2, "n_layer"),
+        (["google/gemma-4-31B-it", "--set", "vocab_size=9"], 2, "text_config.vocab_size"),
+        (["google/gemma-4-31B-it", "--set", "text_config.vocab=9"], 2, "vocab_size"),
         (["study", "gpt2", "--rule", "study"], 2, "--rule"),
         (["gpt2", "--rule", "studdy"], 2, "study"),
         (["gpt2", "--save", "share.gif"], 2, "png"),

@@ -172,7 +172,11 @@ def _parser(command: str, analysis: Any, lang: str, *, is_read_by_programs: bool
             "--form", default="hub", help=say("names for a config: hub, as checkpoints have them, or memory, as loaded")
         )
         parser.add_argument(
-            "--set", action="append", default=[], metavar="FIELD=VALUE", help=say("change a field of the config")
+            "--set",
+            action="append",
+            default=[],
+            metavar="FIELD=VALUE",
+            help=say("change a field of the config; a dot leads to one inside: text_config.vocab_size=9"),
         )
     parser.add_argument(
         "--version",

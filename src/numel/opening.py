@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from .blueprints.syntax import FieldRule
+    from .blueprints.syntax import Blueprint, FieldRule
     from .core.bytes import ValueFile
     from .core.holdings import Published
     from .core.tensors import TensorInfo
@@ -268,25 +268,40 @@ def _from_config(config: ModelConfig, source: Source, name: str | None, wanted: 
     if not has_blueprint(model_type):
         return _without_blueprint(config, shown, wanted)
     blueprint = load(model_type)
-    changed = config._replace(fields={**config.fields, **overrides})
+    changed = config.changed(overrides)
     in_memory = wanted.form == "memory"
     try:
         inventory = inventory_of(blueprint, changed, name=shown, source=source, in_memory=in_memory)
     except UnsupportedError as error:  # an architecture inside it has no blueprint
         return _without_blueprint(config, shown, wanted, because=error)
-    known = {*inventory.hyperparameters, *config.fields, *(rule.name for rule in blueprint.rules if rule.mode == "->")}
     for field in overrides:
-        if field not in known and field not in _ALWAYS_KNOWN:
-            message = Sentence(
-                "{field} is not a field of {model_type} that decides a shape",
-                field=visible(field, 100),
-                model_type=model_type,
-            )
-            raise UsageError(message, hint=near_hint(field, sorted(known)))
+        _check_known(field, inventory.hyperparameters, config.fields, blueprint)
     return inventory._replace(
         warnings=(*inventory.warnings, *_misspelt(config, inventory, blueprint.rules)),
         published=() if overrides or source.kind == "preset" else _published_with(inventory),
     )
+
+
+def _check_known(field: str, values: Mapping[str, Any], fields: Mapping[str, Any], blueprint: Blueprint) -> None:
+    """Raises UsageError for a field to change that nothing reads; `values`, `fields`: as counted, and as published."""
+    from .blueprints.hyperparameters import SubConfig
+
+    aliases = {rule.name: rule.target for rule in blueprint.rules if rule.mode == "->"}
+    outer, dot, inner = field.partition(".")
+    inside = values.get(aliases.get(outer, outer)) if dot else None
+    if isinstance(inside, SubConfig) and isinstance(fields.get(outer), dict):
+        return _check_known(inner, inside, fields[outer], inside.blueprint)
+    known = {*values, *fields, *aliases}
+    if field in known or field in _ALWAYS_KNOWN:
+        return None
+    message = Sentence(
+        "{field} is not a field of {model_type} that decides a shape",
+        field=visible(field, 100),
+        model_type=str(fields.get("model_type") or values.get("model_type") or ""),
+    )
+    below = [f"{name}.{field}" for name, sub in values.items() if isinstance(sub, SubConfig) and field in sub]
+    hint = Sentence("did you mean {near}?", near=" · ".join(below)) if below else near_hint(field, sorted(known))
+    raise UsageError(message, hint=hint)
 
 
 def _without_blueprint(

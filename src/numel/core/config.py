@@ -31,3 +31,18 @@ class ModelConfig(NamedTuple):
         """The class with which the weights were saved (`architectures[0]`), None when unknown."""
         value = self.fields.get("architectures")
         return value[0] if isinstance(value, list) and value and isinstance(value[0], str) else None
+
+    def changed(self, overrides: Mapping[str, Any]) -> ModelConfig:
+        """With other values; a dot leads into a configuration inside, and where there is none, the name is left whole.
+
+        >>> ModelConfig({"text_config": {"vocab_size": 9}}).changed({"text_config.num_layers": 2, "a.b": 1}).fields
+        {'text_config': {'vocab_size': 9, 'num_layers': 2}, 'a.b': 1}
+        """
+        fields = dict(self.fields)
+        for name, value in overrides.items():
+            outer, dot, inner = name.partition(".")
+            if dot and isinstance(fields.get(outer), dict):
+                fields[outer] = dict(ModelConfig(fields[outer]).changed({inner: value}).fields)
+            else:
+                fields[name] = value
+        return self._replace(fields=fields)

@@ -43,13 +43,20 @@ def knows(model_type: str) -> bool:
     return model_type in CONFIG_MAPPING
 
 
+def _has(fields: Mapping[str, Any], field: str) -> bool:
+    """Whether a configuration has a field; a dot leads into one inside."""
+    outer, dot, inner = field.partition(".")
+    below = fields.get(outer)
+    return _has(below, inner) if dot and isinstance(below, dict) else field in fields
+
+
 def build(config: ModelConfig, *, name: str, overrides: Mapping[str, Any]) -> Inventory:
     """The tensors of the class that `config` names, under the names that they have in memory; a warning says so.
 
     Raises ConfigError or UnsupportedError where transformers refuses the configuration, UsageError for an override of a
     field that it does not have.
     """
-    fields = {**config.fields, **overrides}
+    fields = config.changed(overrides).fields
     model_type = str(config.model_type)
     check_repeats(fields, config.path)
     with quietly_offline():
@@ -67,7 +74,7 @@ def build(config: ModelConfig, *, name: str, overrides: Mapping[str, Any]) -> In
             raise UnsupportedError(message, path=config.path) from error
     for field in overrides:
         if (
-            field not in known
+            not _has(known, field)
             and field not in made.attribute_map
             and field not in ("architectures", "dtype", "torch_dtype")
         ):
