@@ -66,7 +66,8 @@ RULES: tuple[Group, ...] = (
             ),  # modulated by a condition
             (r"indexer|(?<!sequence_)compressor", "in_indexer"),
             (
-                ATTN + r".*[._](?:q|k|v|kv|qk|query|key)_(?:\w+_)?(?:layer_?)?norm|self_attn\.norm_[qk]$",
+                ATTN
+                + r".*[._](?:q|k|v|kv|qk|query|key)_(?:\w+_)?(?:layer_?)?norm|self_attn\.norm_[qk]$|resampler\..*\.[qk]_layer_norm$",
                 "qk_norm",
             ),  # kv_a_layernorm
             (
