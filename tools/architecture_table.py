@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from textwrap import fill
 
 from numel.blueprints.verified import Verification, verifications
 from numel.sources.preset import all_presets
@@ -67,6 +68,21 @@ lại trang. [English](architectures.md)
 - *tổng đã công bố khớp*: bao nhiêu mô hình đã công bố thuộc loại đó cho ra đúng số tham số đã công bố.
 """,
 }
+# What closes the page, before the names.
+WITHOUT = {
+    "en": """## Not yet: without a blueprint
+
+{n} model types of transformers {version}, most of which see, hear or speak. Without transformers numel refuses their configuration and
+says what to install; a checkpoint of theirs it reads like any other.
+
+""",
+    "vi": """## Chưa có blueprint
+
+{n} loại mô hình của transformers {version}, phần lớn xử lý hình ảnh hoặc âm thanh. Không có transformers thì numel từ chối cấu hình của
+chúng và nói cần cài gì; còn checkpoint của chúng thì numel đọc như mọi checkpoint khác.
+
+""",
+}
 
 
 def write() -> None:
@@ -86,10 +102,12 @@ def page(lang: str) -> str:
     )
     pieces = [LEAD[lang].format(version=version)]
     for task, title in TITLES[lang].items():
-        rows = [v for v in known.values() if (task in v.tasks if task else not v.tasks)]
+        rows = [v for v in known.values() if (task in v.tasks if task else not v.tasks and v.state != "fallback")]
         counted = Counter(v.state for v in rows)
         shown = " · ".join(f"{n} {STATES[lang].get(state, state)}" for state, n in counted.most_common())
         pieces.append(f"## {title}\n\n{len(rows)}: {shown}\n\n" + _table(rows, task, lang, published))
+    without = [f"`{v.model_type}`" for v in known.values() if v.state == "fallback"]
+    pieces.append(WITHOUT[lang].format(n=len(without), version=version) + fill(", ".join(without), 140) + "\n")
     return "\n".join(pieces)
 
 

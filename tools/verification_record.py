@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import transformers
 from transformers.models.auto import modeling_auto
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from numel.blueprints.library import model_types
 from numel.blueprints.verified import RECORD, Verification, digest, verifications
@@ -36,6 +37,13 @@ def tasks() -> dict[str, dict[str, str]]:
     return found
 
 
+def wanted() -> set[str]:
+    """What the record names: all that has a blueprint, and all that transformers builds as a model, parts left out."""
+    mappings = [getattr(modeling_auto, name) for name in dir(modeling_auto) if name.startswith("MODEL_")]
+    built = {name for mapping in mappings for name in mapping if name in CONFIG_MAPPING_NAMES}
+    return {*model_types(), *tasks(), *built}
+
+
 def stale() -> list[str]:
     """The model types whose blueprint is not in the record, or stands there as another text."""
     known = verifications() if Path(RECORD).exists() else {}
@@ -50,7 +58,7 @@ def update(verify: Callable[[str], tuple[list[str], int, int]]) -> list[str]:
     known = verifications() if Path(RECORD).exists() else {}
     compared = stale()
     in_tasks = tasks()
-    rows = {name: known.get(name, Verification(name)) for name in sorted({*model_types(), *in_tasks})}
+    rows = {name: known.get(name, Verification(name)) for name in sorted(wanted())}
     for name in compared:
         rows[name] = _compared(name, verify)
         _write({**known, **rows}, in_tasks)  # an interrupted run keeps what it has done
