@@ -252,6 +252,21 @@ def test_nan_infinity_and_empty_tensors(tmp_path, capsys):
     assert "new NaN" in capsys.readouterr().out
 
 
+def test_a_nan_that_is_mended_or_becomes_infinite_is_a_change(tmp_path, capsys):
+    x, nan = random(1, 6, 5), np.full(7, np.nan, np.float32)
+    broken = x.copy()
+    broken[2, 3] = np.nan
+    words = [saved(tmp_path / "a", w=broken, n=nan), saved(tmp_path / "b", w=x, n=np.full_like(nan, np.inf))]
+    found = diff(capsys, *words)
+    assert [each["unchanged"] for each in found["tensors"]] == [False, False]
+    total = found["total"]
+    assert (total["n_changed"], total["new_not_finite"], total["not_finite_changed"]) == (0, 0, 8)
+    assert main(["diff", *words]) == 0
+    out = capsys.readouterr().out
+    assert "changed NaN" in out
+    assert "the same values" not in out
+
+
 @pytest.mark.parametrize(
     ("words", "said", "code"),
     [

@@ -30,6 +30,7 @@ _CHANGES = (
 )
 _ANGLE = Column("angle", Text("angle (radians)"), Unit.REAL)
 _NOT_FINITE = Column("n_new_not_finite", Text("new NaN, ±∞"), Unit.COUNT)
+_NOT_FINITE_CHANGED = Column("n_not_finite_changed", Text("changed NaN, ±∞"), Unit.COUNT)
 _RANKS = (
     Column("tensor", Text("tensor"), Unit.NAME),
     Column("shape", Text("shape"), Unit.NAME),
@@ -85,15 +86,17 @@ def cell_of(group: GroupChange, key: str) -> Any:
     """The number called `key` of a group."""
     difference = group.difference
     if key == "changed_share":
-        n_changed = difference.n_changed + difference.n_new_not_finite
+        n_changed = difference.n_changed + difference.n_not_finite_changed
         return n_changed / difference.numel if difference.numel else None
     return getattr(group if key.startswith(("n_tensors", "n_unchanged")) else difference, key)
 
 
 def _table(result: Diff) -> Table:
     columns: tuple[Column, ...] = _CHANGES
-    if any(group.difference.n_new_not_finite for group in (*result.groups, result.whole)):
+    if result.whole.difference.n_new_not_finite:
         columns += (_NOT_FINITE,)
+    if result.whole.difference.n_not_finite_changed > result.whole.difference.n_new_not_finite:
+        columns += (_NOT_FINITE_CHANGED,)
     shown = telling(result.names, [group.keys for group in result.groups])
     if "tensor" in result.names:  # what else a tensor is stands in `numel MODEL --by tensor`
         shown = [result.names.index("tensor")]
@@ -244,6 +247,7 @@ def _group_data(group: GroupChange) -> dict[str, Any]:
 def _stats(d: Difference) -> dict[str, Any]:
     return {
         "numel": d.numel, "n_changed": d.n_changed, "not_finite": d.n_not_finite, "new_not_finite": d.n_new_not_finite,
+        "not_finite_changed": d.n_not_finite_changed,
         "change_l2": d.change, "relative": d.relative, "cosine": d.cosine, "angle": d.angle, "largest": d.largest,
         "new_outliers": d.n_new_outliers,
     }  # fmt: skip
@@ -267,7 +271,7 @@ def _row_data(row: Parameter) -> dict[str, Any]:
 
 def _records(result: Diff) -> Table:
     """The long form for CSV: one row per group."""
-    numbers = (*_CHANGES, _ANGLE, _NOT_FINITE)
+    numbers = (*_CHANGES, _ANGLE, _NOT_FINITE, _NOT_FINITE_CHANGED)
     rows = tuple(
         (
             *("x".join(map(str, key)) if isinstance(key, tuple) else key for key in group.keys),

@@ -51,7 +51,8 @@ class Pair(NamedTuple):
 class Difference(NamedTuple):
     """What was counted of a pair, or of several together.
 
-    `n_not_finite` elements are NaN or infinite on one side or on both; `n_new_not_finite` of them were finite in the base.
+    `n_not_finite` elements are NaN or infinite on one side or on both; `n_new_not_finite` of them were finite in the base,
+    and `n_not_finite_changed` are not the same on both sides (a NaN is the same as any other).
     All else is of the `numel − n_not_finite` others: `n_changed` of them differ; `change2`, `base2` and `other2` are the
     squares of ‖y − x‖, ‖x‖ and ‖y‖; `base1` is Σx. `n_beyond_rounding`: how many differ by more than the rounding from
     one dtype to the other. `n_new_outliers`: see `new_outliers`.
@@ -60,6 +61,7 @@ class Difference(NamedTuple):
     numel: int = 0
     n_not_finite: int = 0
     n_new_not_finite: int = 0
+    n_not_finite_changed: int = 0
     n_changed: int = 0
     n_beyond_rounding: int = 0
     change2: float = 0.0
@@ -74,12 +76,12 @@ class Difference(NamedTuple):
     @property
     def is_unchanged(self) -> bool:
         """Whether every element has the same value on both sides."""
-        return not self.n_changed and not self.n_new_not_finite
+        return not self.n_changed and not self.n_not_finite_changed
 
     @property
     def is_rounding(self) -> bool:
         """Whether all that differs is what the narrower dtype cannot hold."""
-        return self.n_changed > 0 and not self.n_beyond_rounding and not self.n_new_not_finite
+        return self.n_changed > 0 and not self.n_beyond_rounding and not self.n_not_finite_changed
 
     @property
     def change(self) -> float | None:
@@ -123,6 +125,7 @@ def total(differences: Sequence[Difference]) -> Difference:
         sum(each.numel for each in differences),
         sum(each.n_not_finite for each in differences),
         sum(each.n_new_not_finite for each in differences),
+        sum(each.n_not_finite_changed for each in differences),
         sum(each.n_changed for each in differences),
         sum(each.n_beyond_rounding for each in differences),
         change2=_fsum(each.change2 for each in differences),
@@ -260,19 +263,20 @@ class Files:
 def _difference(x: NDArray[np.float64], y: NDArray[np.float64], pair: Pair) -> Difference:
     """One block: what is not finite is set aside, and the rest compared."""
     with np.errstate(over="ignore", invalid="ignore"):  # squares of float64: who asks for the norm is told None
-        numel, n_aside, n_new = len(x), 0, 0
+        numel, n_aside, n_new, n_other = len(x), 0, 0, 0
         base2 = _squares(x)
         other2 = base2 if x is y else _squares(y)
         if not isfinite(base2 + other2):  # a NaN or an infinity, or else numbers beyond 10¹⁵⁰
             finite = np.isfinite(x) & np.isfinite(y)
             n_aside = numel - int(np.count_nonzero(finite))
             n_new = int(np.count_nonzero(~finite & np.isfinite(x)))
+            n_other = 0 if x is y else _n_unlike(x[~finite], y[~finite])
             x, y = (x[finite],) * 2 if x is y else (x[finite], y[finite])
             base2, other2 = _squares(x), _squares(y)
         if not len(x):
-            return Difference(numel, n_aside, n_new)
+            return Difference(numel, n_aside, n_new, n_other)
         found = Difference(
-            numel, n_aside, n_new, base2=base2, other2=other2, base1=float(np.add.reduce(x)),
+            numel, n_aside, n_new, n_other, base2=base2, other2=other2, base1=float(np.add.reduce(x)),
             least=float(y.min()), greatest=float(y.max()),
         )  # fmt: skip
         if x is y:
@@ -285,6 +289,10 @@ def _difference(x: NDArray[np.float64], y: NDArray[np.float64], pair: Pair) -> D
             change2=_squares(change),
             largest=max(float(change.max()), -float(change.min())),
         )
+
+
+def _n_unlike(x: NDArray[np.float64], y: NDArray[np.float64]) -> int:
+    return int(np.count_nonzero((x != y) & ~(np.isnan(x) & np.isnan(y))))
 
 
 def _squares(values: NDArray[np.float64]) -> float:
