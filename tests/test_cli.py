@@ -152,6 +152,7 @@ def test_set_reaches_into_a_configuration_inside(capsys):
         (["gpt2", "--set", 'n_embd="wide"'], 4, "n_embd"),
         (["gpt2", "--set", "vocab_size=1.5"], 4, "vocab_size"),
         (["gpt2", "--set", "n_layers=24"], 2, "n_layer"),
+        (["gpt2", "--set", "in_memory=true"], 2, "not a field of gpt2"),
         (["google/gemma-4-31B-it", "--set", "vocab_size=9"], 2, "text_config.vocab_size"),
         (["google/gemma-4-31B-it", "--set", "text_config.vocab=9"], 2, "vocab_size"),
         (["study", "gpt2", "--rule", "study"], 2, "--rule"),

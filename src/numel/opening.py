@@ -291,7 +291,7 @@ def _check_known(field: str, values: Mapping[str, Any], fields: Mapping[str, Any
     inside = values.get(aliases.get(outer, outer)) if dot else None
     if isinstance(inside, SubConfig) and isinstance(fields.get(outer), dict):
         return _check_known(inner, inside, fields[outer], inside.blueprint)
-    known = {*values, *fields, *aliases}
+    known = {*values, *fields, *aliases} - {"in_memory"}  # which the form decides
     if field in known or field in _ALWAYS_KNOWN:
         return None
     message = Sentence(
