@@ -114,7 +114,7 @@ RULES: tuple[Group, ...] = (
     # ── What no module of a known kind owns ───────────────────────────────────────────────────────────────────────
     Group(
         Component.OTHER,
-        r"bottleneck\.input\.dense$|model\.proj$|enc_output(?:\.\d)?$|(?:^\.|encoder\.)(?:input_linear|out|out_mid)$|z_[A-Z]_init$|latent_\w+_factor$|modules\.encoder_proj$|(?<!self\.)(?<!head\.)logit_(?:scale|bias)|density_router\.",
+        r"bottleneck\.input\.dense$|model\.proj$|enc_output(?:\.\d)?$|(?:^\.|encoder\.)(?:input_linear|out|out_mid)$|z_[A-Z]_init$|latent_\w+_factor$|modules\.encoder_proj$|(?<!self\.)(?<!head\.)logit_(?:scale|bias)|^\.temperature$|density_router\.",
         (
             (r"\{\}\.", "layer_direct"),
             (r"", "model_direct"),
