@@ -33,8 +33,23 @@ def test_the_groups_sum_to_the_model(capsys):
     for by in ("component", "part", "layer"):
         found = answer(capsys, "gpt2", "--by", by, "--phase", "decode")
         assert sum(g["numel"] for g in found["groups"]) == found["counts"]["total"] == 124439808
-        for key in ("flops", "weight_nbytes", "kv_nbytes"):
+        for key in ("flops", "weight_nbytes", "read_nbytes", "kv_nbytes", "kv_moved_nbytes"):
             assert sum(g[key] for g in found["groups"]) == found[key]
+
+
+def test_the_table_says_which_bytes_move_for_a_token():
+    table = next(b for b in numel.inspect("gpt2").report("cost", phase="decode").blocks if getattr(b, "columns", ()))
+    column = [c.key for c in table.columns].index("moved_nbytes")
+    cache = 12 * 2 * 768 * 1024
+    by_hand = {
+        "embedding": 2 * 768,  # a row of each table
+        "attention": 12 * (768 * 2304 + 2304 + 768 * 768 + 768) + cache,
+        "mlp": 12 * (2 * 768 * 3072 + 3072 + 768),
+        "norm": 25 * 2 * 768,
+        "head": 50257 * 768,  # the embedding, as a matrix
+    }
+    assert {row[0]: row[column] for row in table.rows} == {name: 4 * n for name, n in by_hand.items()}
+    assert table.total[column] == 4 * sum(by_hand.values())
 
 
 def test_the_triangle_is_half_of_the_square_and_its_diagonal(capsys):

@@ -77,7 +77,8 @@ def _table(cost: ModelCost) -> Table:
         Column("weight_nbytes", Text("bytes"), Unit.NBYTES),
         Column("flops", Text("FLOPs"), Unit.FLOPS),
         Column("flops_share", Text("share of FLOPs"), Unit.SHARE, bar=True),
-        Column("kv_nbytes", Text("KV cache"), Unit.NBYTES),
+        Column("moved_nbytes", Text("bytes moved"), Unit.SHORT_NBYTES),  # in one unit, for all to fit in 100 cells
+        Column("kv_nbytes", Text("KV cache"), Unit.SHORT_NBYTES),
     ]
     if cost.fit is not None:
         columns += [
@@ -87,7 +88,8 @@ def _table(cost: ModelCost) -> Table:
     rows = tuple(
         (
             *(Text("outside") if k is None else k for k in g.keys),
-            g.numel, g.numel / numel, g.weight_nbytes, g.flops, g.flops / flops, g.kv_nbytes or None,
+            g.numel, g.numel / numel, g.weight_nbytes, g.flops, g.flops / flops,
+            g.read_nbytes + g.kv_moved_nbytes, g.kv_nbytes or None,
             *((g.roof.intensity, g.roof.bound or None) if g.roof and cost.fit is not None else ()),
         )
         for g in cost.groups
@@ -95,7 +97,7 @@ def _table(cost: ModelCost) -> Table:
     blank = (Value("", Unit.NAME),) * (len(_key_names(cost)) - 1)
     total = (
         Text("total"), *blank, e.total("numel"), 1.0, e.total("weight_nbytes"), e.total("flops"), 1.0,
-        e.total("kv_nbytes") or None, *_total_roof(cost),
+        moved(e.works), e.total("kv_nbytes") or None, *_total_roof(cost),
     )  # fmt: skip
     return Table(Text(""), tuple(columns), rows, total, key="groups")
 
@@ -213,14 +215,14 @@ def _group_data(cost: ModelCost, group: Group) -> dict[str, Any]:
 
 def _data(cost: ModelCost) -> dict[str, Any]:
     e, fit = cost.estimate, cost.fit
-    names = ("numel", "flops", "weight_nbytes", "read_nbytes", "kv_nbytes")
+    names = ("flops", "weight_nbytes", "read_nbytes", "kv_nbytes", "kv_moved_nbytes")
     data: dict[str, Any] = {
         **describe.model_data(e.table),
         "setting": {
             "phase": e.setting.phase, "context": e.setting.context, "batch": e.setting.batch, "dtype": e.stored.name,
             "kv_dtype": e.kv_dtype.name, "causal_flops": e.setting.causal, "mla": e.setting.latent,
         },
-        **{name: e.total(name) for name in names if name != "numel"},
+        **{name: e.total(name) for name in names},
         "kv_reserved_nbytes": e.total("reserved_nbytes"),
         "kv_nbytes_per_token": e.kv_per_token,
         "state_nbytes": e.state_nbytes,
@@ -251,7 +253,10 @@ def _data(cost: ModelCost) -> dict[str, Any]:
 def _records(result: Sequence[ModelCost]) -> Table:
     """The long form for CSV: one row per model and group."""
     rows = tuple(
-        (cost.estimate.table.name, *g.keys, g.numel, g.weight_nbytes, g.read_nbytes, g.flops, g.kv_nbytes)
+        (
+            *(cost.estimate.table.name, *g.keys, g.numel, g.weight_nbytes, g.read_nbytes, g.flops),
+            *(g.kv_nbytes, g.kv_moved_nbytes),
+        )
         for cost in result
         for g in cost.groups
     )
@@ -263,5 +268,6 @@ def _records(result: Sequence[ModelCost]) -> Table:
         Column("read_nbytes", Text("bytes read"), Unit.NBYTES),
         Column("flops", Text("FLOPs"), Unit.FLOPS),
         Column("kv_nbytes", Text("KV cache"), Unit.NBYTES),
+        Column("kv_moved_nbytes", Text("KV cache moved"), Unit.NBYTES),
     )
     return Table(Text(""), columns, rows, key="groups")

@@ -55,6 +55,12 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
     )
     said.append(
         Text(
+            "bytes moved: the weights that a pass reads, each once (of a lookup the rows of its tokens), and the cache that it "
+            "reads or writes; activations left out"
+        )
+    )
+    said.append(
+        Text(
             "activations: residual stream, its sum, and twice the widest output of a matrix (its gate or activation beside it; "
             "of routed experts all of a token), no scores (FlashAttention), logits of one position"
         )
