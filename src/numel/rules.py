@@ -55,7 +55,7 @@ RULES: tuple[Group, ...] = (
         either(
             # ln_1 · bn2 · input_layernorm · layer_norm1.3 · qk_norm.temp; but not norm_attn_norm.attn.Wqkv
             r"(?i:norm|[._]ln(?=[_\d.]|$)|[._]bn(?=[_\d.]|$))\w*(?:\.(?:\d+|\{\}))?(?:\.\w+)?$",
-            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|patch_embedding\.[14]$|tor\.act$|_rms$|^\.mlp1\.0$|downsampling_layer\.0$|sam_model\.neck\.[13]$|deep_classifier\.1$",  # (in a Sequential)
+            r"norm\w*\.mlp\.|visual_projection\.1$|audio_adapter\.proj\.0$|patch_embedding\.[14]$|tor\.act$|_rms$|^\.mlp1\.0$|downsampling_layer\.0$|(?:sam_(?:model|encoder)|^)\.neck\.[13]$|deep_classifier\.1$",  # (in a Sequential)
             r"(?i:ada_?ln)|\.grn$|(?:rbr_|\.)identity$|diffusion_head\.(?:layers\.\{\}\.linear|final_layer\.linear_1)$",  # TextNet's identity is a norm
         ),
         (
@@ -372,7 +372,7 @@ RULES: tuple[Group, ...] = (
     ),
     Group(
         Component.CONV,
-        r"conv|downsampl|squeeze_excite|sam_model\.ne(?:ck\.|t_)\d$|stem|quantizer\.(?:in|out)put_proj$",
+        r"conv|downsampl|squeeze_excite|(?:sam_(?:model|encoder)|^)\.ne(?:ck\.|t_)\d$|stem|quantizer\.(?:in|out)put_proj$",
         ((r"", "conv"),),
     ),
 )
