@@ -20,8 +20,8 @@ ALONE = {name: value for name, value in os.environ.items() if name != "PYTHONPAT
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out), str(ROOT)]
-    subprocess.run(command, check=True)
+    command = [sys.executable, "-m", "build", "--outdir", str(out), str(ROOT)]  # out of the sources that an index holds
+    subprocess.run(command, check=True, capture_output=True)
     return next(out.glob("*.whl"))
 
 
