@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from config_variants import valid
-from transformers_reference import make_config
+from transformers_reference import config_class, make_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,6 +139,8 @@ def runnable(model_type: str, cls: Any, seed: int, n: int, batch: int) -> tuple[
     """
     for attempt in range(20):
         fields = valid(model_type, Random(seed + attempt)) | _AGREEING.get(model_type, {})
+        if attempt % 2 == 0:
+            fields = _parts(model_type, seed + attempt) | fields
         for name in set(_DERIVED) - set(_AGREEING.get(model_type, {})):
             if name in fields and attempt % 2 == 0:
                 del fields[name]
@@ -149,6 +152,20 @@ def runnable(model_type: str, cls: Any, seed: int, n: int, batch: int) -> tuple[
             continue
     message = f"no configuration of {model_type} found that runs"
     raise LookupError(message)
+
+
+@cache
+def _parts(model_type: str, seed: int) -> dict[str, Any]:
+    """Small configurations of the text model and of what sees or hears, where the type builds large ones by itself."""
+    parts: dict[str, Any] = {}
+    for name in getattr(config_class(model_type), "sub_configs", {}):
+        try:
+            kind = getattr(config_class(model_type)(), name).model_type
+            if name.endswith("_config") and kind and kind != model_type:
+                parts[name] = valid(kind, Random(seed)) | _AGREEING.get(kind, {}) | {"model_type": kind}
+        except Exception:  # what has no default, or none that is valid
+            continue
+    return parts
 
 
 _DERIVED = ("head_dim", "qk_head_dim", "rope_parameters", "layer_types")

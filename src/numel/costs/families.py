@@ -234,13 +234,16 @@ aria audioflamingo3 aya_vision cohere2_vision deepseek_vl fuyu gemma3 gemma4 gem
 llama4 llava llava_next llava_next_video llava_onevision mistral3 modernvbert moss_transcribe_diarize musicflamingo
 paligemma qwen2_5_vl qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_vl qwen3_vl_moe smolvlm video_llama_3
 video_llava vipllava mllama molmo2
+cohere_compass cosmos3_edge deepseek_ocr2 deepseek_vl_hybrid emu3 exaone4_5 glm46v glm4v glm4v_moe glmga granite_docling
+hyperclovax_vision_v2 kimi_k25 lfm3_vl minimax_m3_vl muse_glimmer paddleocr_vl pp_chart2table qianfan_ocr
+qwen2_5_omni_thinker qwen3_omni_moe_thinker step3p7 ultravbert vibevoice_asr
 """
 WRAPPERS = frozenset(_WRAPPERS.split())
 
 # Encoders of pictures that cut them into patches of one size, all in one row.
 _PICTURES = """
-beit chinese_clip_vision_model clip_vision_model data2vec-vision deit dinov2 dinov2_with_registers dinov3_vit git_vision_model
-ijepa internvl_vision janus_vision_model metaclip_2_vision_model owlv2_vision_model owlvit_vision_model phi4_multimodal_vision
+beit blip_2_vision_model blip_vision_model chinese_clip_vision_model clip_vision_model data2vec-vision deit dinov2 dinov2_with_registers dinov3_vit git_vision_model
+ijepa instructblip_vision_model instructblipvideo_vision_model internvl_vision janus_vision_model metaclip_2_vision_model owlv2_vision_model owlvit_vision_model phi4_multimodal_vision
 qianfan_ocr_vision siglip_vision_model vit vit_msn
 """
 
