@@ -251,6 +251,7 @@ _AGREEING: dict[str, dict[str, Any]] = {
     "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
     "deberta-v2": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
     "esm": {"pad_token_id": 1},
+    "jetmoe": {"kv_channels": 8},  # of one number there are no rotary pairs
     "minimax_m3_vl_text": {
         "num_hidden_layers": 3,
         "layer_types": ["minimax_m3_sparse", "full_attention", "minimax_m3_sparse"],

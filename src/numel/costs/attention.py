@@ -172,6 +172,9 @@ def _softmax(owner: str, rows: list[Parameter], model: Working) -> Attention:
         value = out
     elif "qkv" in widths:
         query, kept, value = widths["q"], widths["qkv"], out
+    elif "moa_experts" in widths and model.experts is not None:  # JetMoE: each expert has its queries and outputs
+        query = value = widths["moa_experts"] * model.experts[1] // (2 * model.experts[0])
+        kept = widths["latent"]
     elif "q" in widths and "v" in widths:
         query, value, kept = widths["q"], out, widths.get("k", widths["v"]) + widths["v"]
     elif "q" in widths and "k" in widths and family.reuses:  # values are keys before their norm and their rotation

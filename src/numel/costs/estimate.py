@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from ..core.counts import experts_of
 from ..core.kinds import kinds_of
 from ..core.parameters import Component
 from ..core.records import NamedTuple
 from ..errors import Sentence, UsageError
 from .attention import CROSS, attentions
 from .distances import distances_of, products
-from .linear import Tokens, linear_cost
+from .linear import ROUTED, Tokens, linear_cost
 from .pictures import pooled_queries
 from .recurrent import states_of
 from .setting import ASSUMED, checked, nbytes_of, worked_in
@@ -116,7 +115,7 @@ def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False)
     stored = setting.dtype or _stored(table)
     worked = worked_in(stored, model.fields)
     kv_dtype = setting.kv_dtype or worked
-    experts = experts_of(table)
+    experts = model.experts
     distances = distances_of(model.fields, model.family, setting.context)
     tokens = _tokens(setting, model)._replace(distances=distances.n if distances else 0)
     works = _linear(model, tokens, experts, setting, by_layer=by_layer)
@@ -154,7 +153,7 @@ def _linear(
         entry = sums.setdefault(_place(row, by_layer=by_layer), [0] * 4)
         entry[1], entry[3] = entry[1] + flops, entry[3] + read
     for key, entry in sums.items():
-        if key[:2] == (Component.MOE.value, "experts") and experts is not None:
+        if key[:2] in ROUTED and experts is not None:
             entry[1] = entry[1] * experts[1] // experts[0]  # of all experts together, so that nothing is rounded
     return [Work(*key, *values) for key, values in sums.items()]
 

@@ -235,7 +235,7 @@ llama4 llava llava_next llava_next_video llava_onevision mistral3 modernvbert mo
 paligemma qwen2_5_vl qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_vl qwen3_vl_moe smolvlm video_llama_3
 video_llava vipllava mllama molmo2
 cohere_compass cosmos3_edge deepseek_ocr2 deepseek_vl_hybrid emu3 exaone4_5 glm46v glm4v glm4v_moe glmga granite_docling
-hyperclovax_vision_v2 kimi_k25 lfm3_vl minimax_m3_vl muse_glimmer paddleocr_vl pp_chart2table qianfan_ocr
+hyperclovax_vision_v2 kimi_k25 lfm3_vl minicpm_ocr minicpmv4_6 minicpmv4_7 minimax_m3_vl muse_glimmer paddleocr_vl pp_chart2table qianfan_ocr
 qwen2_5_omni_thinker qwen3_omni_moe_thinker step3p7 ultravbert vibevoice_asr
 """
 WRAPPERS = frozenset(_WRAPPERS.split())
@@ -277,6 +277,7 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("mamba2", "nemotron_h"), Family(recurrence="mamba2")),
     **dict.fromkeys(("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"), Family(attention="gated", recurrence="delta")),
     **dict.fromkeys(("lfm2", "lfm2_moe"), Family(recurrence="conv")),
+    "jetmoe": Family(),
     "lfm3": Family(recurrence="conv", windows=Windows(_every(4, first=2), 256)),
     "mvp": Family("encoder_decoder", unless="use_prompt"),
     **dict.fromkeys(_PICTURES.split(), Family("encoder", pictures=ALONE)),

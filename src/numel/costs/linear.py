@@ -45,6 +45,7 @@ class Tokens(NamedTuple):
 _NO_PRODUCT = frozenset({"rel_pos_bias", "sink", "scale"})
 # State-space and recurrent parameters that are matrices in shape alone: they act element by element.
 _ELEMENTWISE = frozenset({"A_log", "D", "dt_bias"})
+ROUTED = frozenset({(Component.MOE.value, "experts"), (Component.ATTENTION.value, "moa_experts")})
 _ON_REQUEST = "contact_head."  # ESM's, of which no plain pass makes use
 _LINEAR_EMBEDDINGS = frozenset({"proj", "per_layer_proj"})
 _VECTORS = re.compile(r"time_mix_\w+$|compressor\.(?:ape|position_bias)$")
@@ -74,7 +75,7 @@ def linear_cost(
     read = nbytes if n else 0
     if not _is_product(row):
         return numel, 0, nbytes, read
-    if row.component is Component.MOE and row.part == "experts" and experts is not None:
+    if (row.component.value, row.part) in ROUTED and experts is not None:
         n_experts, used = experts
         touched = 1 - (1 - used / n_experts) ** n
         return numel, times * 2 * numel * n, nbytes, round(nbytes * touched)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.counts import experts_of
 from ..core.records import NamedTuple
 from .families import family_of
 from .fields import TextFields
@@ -19,7 +20,8 @@ class Working(NamedTuple):
     """A model as it works. `picture`: what is seen beside the text or instead of it.
 
     `heard`: positions that an encoder makes of a sound, whatever the context is. `skipped`: layers that have nothing to
-    work on. `again`: a row for each further run of a shared matrix.
+    work on. `again`: a row for each further run of a shared matrix. `experts`: how many there are, and how many
+    of them work on a token.
     """
 
     table: ParameterTable
@@ -29,6 +31,7 @@ class Working(NamedTuple):
     heard: int | None = None
     skipped: frozenset[int] = frozenset()
     again: tuple[Parameter, ...] = ()
+    experts: tuple[int, int] | None = None
 
     @property
     def is_of_pictures(self) -> bool:
@@ -55,4 +58,5 @@ def working(table: ParameterTable) -> Working:
     heard = fields.integer("max_source_positions") if family.sound and family.stack == "encoder_decoder" else None
     skipped = frozenset(fields.get(family.skips, default=()) if family.skips else ())
     again = tuple(runs_again(table, fields, family))
-    return Working(table, fields, family, picture_of(table, fields, family), heard, skipped, again)
+    seen, experts = picture_of(table, fields, family), experts_of(table)
+    return Working(table, fields, family, seen, heard, skipped, again, experts)
