@@ -251,6 +251,18 @@ _AGREEING: dict[str, dict[str, Any]] = {
     "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
     "deberta-v2": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
     "esm": {"pad_token_id": 1},
+    "kimi_linear": _HYBRID
+    | {
+        "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+        "mlp_layer_types": ["dense", "sparse", "sparse"],
+        "linear_conv_kernel_dim": 4,
+        "linear_head_dim": 8,
+        "linear_num_heads": 4,
+        "num_experts_per_tok": 2,
+        "n_group": 1,
+        "topk_group": 1,
+        "num_key_value_heads": 4,
+    },
     "jetmoe": {"kv_channels": 8},  # of one number there are no rotary pairs
     "minimax_m3_vl_text": {
         "num_hidden_layers": 3,

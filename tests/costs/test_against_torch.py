@@ -150,7 +150,7 @@ def states(table, family):
         return
     n = next((fields[name] for name in ("mamba_d_state", "ssm_state_size", "state_size") if name in fields), 0)
     yield from (channels * k for channels, _, k in kernels(table))
-    n = n or fields.get("linear_key_head_dim", 0)
+    n = n or fields.get("linear_key_head_dim") or fields.get("linear_head_dim", 0)
     yield from (
         r.tensor.shape[1] * n
         for r in table.rows

@@ -278,6 +278,7 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"), Family(attention="gated", recurrence="delta")),
     **dict.fromkeys(("lfm2", "lfm2_moe"), Family(recurrence="conv")),
     "jetmoe": Family(),
+    "kimi_linear": Family(attention="latent", recurrence="delta"),
     "lfm3": Family(recurrence="conv", windows=Windows(_every(4, first=2), 256)),
     "mvp": Family("encoder_decoder", unless="use_prompt"),
     **dict.fromkeys(_PICTURES.split(), Family("encoder", pictures=ALONE)),

@@ -64,7 +64,11 @@ def _behind(row: Parameter, fields: TextFields, family: Family) -> State | None:
         return State(numel, numel)
     if row.component is Component.SSM or family.recurrence not in ("delta", "lightning"):
         return None
-    head = fields.integer("linear_key_head_dim") if family.recurrence == "delta" else width // fields.n_heads
+    head = (
+        fields.integer("linear_key_head_dim", "linear_head_dim")
+        if family.recurrence == "delta"
+        else width // fields.n_heads
+    )
     return State(width * head, 2 * width * head)
 
 
