@@ -141,7 +141,7 @@ RULES: tuple[Group, ...] = (
     Group(
         Component.MOE,
         either(
-            r"experts(?:[._]|$)|[._]expert_\d|shared_expert|shared_mlp|(?<!block_sparse_)moe|block_sparse_moe(?!\.(?:gate|up|down)_proj$)|(?<!sampler_model)(?<!merger)(?<!perceive)\.mlp(?:\.\w+put_linear)?$",
+            r"experts(?:[._]|$)|[._]expert_\d|share_expert|shared_expert|shared_mlp|(?<!block_sparse_)moe|block_sparse_moe(?!\.(?:gate|up|down)_proj$)|(?<!sampler_model)(?<!merger)(?<!perceive)\.mlp(?:\.\w+put_linear)?$",
             r"(?:mlp|mixer|ffn)\.\w*(?:latent|_expert)_proj$",  # Nemotron-H, Muse: their experts are narrower than the model
             r"router|(?:mlp|mixer|feed_forward|ffn|layers\.\{\})\.gate(?:\.|$)|expert_bias",
             r"_exps|_shexp|gate_inp|exp_probs|ffn_(?:gate|up|down)\.\d+$|mlp\.gate_weight$",  # GGUF; dots.note's router
@@ -149,7 +149,7 @@ RULES: tuple[Group, ...] = (
         ),
         (
             (r"shared_expert_gate|gate_inp_shexp", "shared_expert_gate"),
-            (r"shared_(?:expert|mlp)|_shexp", "shared_expert"),
+            (r"share_expert|shared_(?:expert|mlp)|_shexp", "shared_expert"),
             (r"latent|_expert_proj", "latent_proj"),
             (r"router|\.gate(?:\.|_weight|$)|gate_inp|expert_bias|correction_bias|exp_probs|keys$", "router"),
             (r"", "experts"),
