@@ -25,7 +25,7 @@ SENSELESS["switch_transformers"] = {"is_decoder"}
 SENSELESS["vibevoice_asr"] = {"acoustic_tokenizer_chunk_size"}  # a multiple of all ratios; no shape reads it
 SENSELESS["moonshine_streaming_encoder"] = {"sliding_windows"}  # two numbers a layer; no shape reads them
 SENSELESS["moshi"] = {"depth_decoder_config"}  # see _moshi below
-SENSELESS["hrm_text"] = {"H_cycles", "L_cycles"}  # how often the stacks are run; no shape reads them, and 0 of them is no model
+SENSELESS["hrm_text"] = {"H_cycles", "L_cycles"}  # how often the stacks are run: 0 is no model, and no shape reads it
 SENSELESS["blip_text_model"] = {"has_pooler"}  # no field of a config: the model around it says so
 # no field of a config either: the model around it says how its file holds query, key and value
 _IN_NEMO = ("asr_audio", "audio", "word_timestamp")

@@ -88,7 +88,7 @@ def twice(found):
 
 
 _TOO_LARGE = {"llama4", "qwen3_5", "qwen3_5_moe"}
-# compared once by hand, at three drawn configurations each, five seconds or more for one
+# compared by hand at drawn configurations (most at three, kimi_k25 at two): five seconds or more for one
 _SLOW = {
     "aria", "aya_vision", "cohere2_vision", "glm4v_moe", "kimi_k25", "lighton_ocr", "minimax_m3_vl", "qwen3_omni_moe_thinker",
     "step3p7",
