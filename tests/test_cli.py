@@ -1,6 +1,7 @@
 """The command line as a newcomer uses it: right words and wrong ones."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -297,3 +298,24 @@ def test_an_unknown_architecture_like_no_other_is_not_answered_with_the_first_of
     assert "numel architectures lists them" in said
     assert "afmoe" not in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "threads"),
+    [
+        (["gpt2"], "1"),
+        (["cost", "gpt2", "--device", "h100"], "1"),
+        (["cost", "gpt2", "--device", "here"], "None"),
+        (["cost", "gpt2", "--device=here"], "None"),
+        (["values", "x", "--spectrum"], "None"),
+    ],
+)
+def test_blas_has_one_thread_but_where_it_works_or_is_measured(words, threads):
+    script = (
+        "import os, sys; sys.argv[0] = 'numel'; import numel.cli as cli; "
+        "cli.main = lambda words: print(os.environ.get('OPENBLAS_NUM_THREADS')) or 0; cli.run()"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    command = [sys.executable, "-c", script, *words]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    assert (ran.returncode, ran.stdout.strip()) == (0, threads), ran.stderr

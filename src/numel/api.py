@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from io import StringIO
@@ -272,9 +271,6 @@ def ask(
         raise UsageError(message, hint=Sentence("leave --rule out"))
     inventories = [open_inventory(spec, overrides=overrides, form=form) for spec in specs]
     tables = tuple(with_checkpoints(classify(inventory, rule=rule), inventory) for inventory in inventories)
-    if not gc.isenabled():  # in a process for one answer, 91,000 tensors are not freed one by one at its end: 7 ms
-        ring: list[object] = [tables]
-        ring.append(ring)
     if command == "show" and rule == "study":
         options["against"] = tuple(
             disagreements(classify(inventory), table) for inventory, table in zip(inventories, tables, strict=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any, NoReturn
 
+_NEED_BLAS = ("--spectrum", "--rank", "--measure", "ablate")  # and `--device here`, which asks how fast it is
 _FORMATS = ("terminal", "json", "csv", "markdown", "html")
 
 
@@ -27,8 +28,8 @@ class _Parser(ArgumentParser):
 
 def run() -> NoReturn:
     """The console script."""
-    if not any(word.startswith(("--spectrum", "--rank", "--measure", "ablate")) for word in sys.argv):
-        # nothing else needs BLAS, whose threads take 0.07 s of CPU to start
+    if not any(word.startswith(_NEED_BLAS) or word.endswith("here") for word in sys.argv):
+        # its threads take 0.07 s of CPU to start
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()  # one question, one answer: nothing becomes garbage that matters before the process ends
     try:
@@ -178,12 +179,8 @@ def _parser(command: str, analysis: Any, lang: str, *, is_read_by_programs: bool
             metavar="FIELD=VALUE",
             help=say("change a field of the config; a dot leads to one inside: text_config.vocab_size=9"),
         )
-    parser.add_argument(
-        "--version",
-        action="version",
-        version=f"numel {__version__}",
-        help=say("show program's version number and exit"),
-    )
+    shows_version = say("show program's version number and exit")
+    parser.add_argument("--version", action="version", version=f"numel {__version__}", help=shows_version)
     return parser
 
 

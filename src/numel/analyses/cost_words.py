@@ -45,26 +45,7 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
                 "by element; a prefill in chunks does more products"
             )
         )
-    values: dict[str, Value | Text] = {"block": Value(BLOCK, Unit.COUNT), "usable": Value(USABLE, Unit.SHARE)}
-    said.append(
-        Text(
-            "KV cache: the logical minimum keeps of each token what later tokens need, in a window no more than that; "
-            "engines reserve blocks of {block} tokens (vLLM's default) over the whole context in every layer",
-            values,
-        )
-    )
-    said.append(
-        Text(
-            "bytes moved: the weights that a pass reads, each once (of a lookup the rows of its tokens), and the cache that it "
-            "reads or writes; activations left out"
-        )
-    )
-    said.append(
-        Text(
-            "activations: residual stream, its sum, and twice the widest output of a matrix (its gate or activation beside it; "
-            "of routed experts all of a token), no scores (FlashAttention), logits of one position"
-        )
-    )
+    said += _memory()
     said += _inputs(result)
     if any(row.tower in ("vision", "audio") for c in result if not c.estimate.picture for row in c.estimate.works):
         said.append(Text("text alone: towers for pictures and sound are held in memory and do no work"))
@@ -73,10 +54,29 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
             Text(
                 "roofline (Williams, Waterman and Patterson 2009): the longer of FLOPs at the dense peak and bytes of "
                 "weights and cache at the full bandwidth; {usable} of the memory is usable (vLLM's default)",
-                values,
+                {"usable": Value(USABLE, Unit.SHARE)},
             )
         )
     return tuple(said)
+
+
+def _memory() -> tuple[Text, ...]:
+    """What of memory is meant: the cache, what a pass moves, what it holds meanwhile."""
+    return (
+        Text(
+            "KV cache: the logical minimum keeps of each token what later tokens need, in a window no more than that; "
+            "engines reserve blocks of {block} tokens (vLLM's default) over the whole context in every layer",
+            {"block": Value(BLOCK, Unit.COUNT)},
+        ),
+        Text(
+            "bytes moved: the weights that a pass reads, each once (of a lookup the rows of its tokens), and the cache that it "
+            "reads or writes; activations left out"
+        ),
+        Text(
+            "activations: residual stream, its sum, and twice the widest output of a matrix (its gate or activation beside it; "
+            "of routed experts all of a token), no scores (FlashAttention), logits of one position"
+        ),
+    )
 
 
 def _inputs(result: Sequence[ModelCost]) -> list[Text]:
