@@ -7,7 +7,6 @@ Attention and experts run in their eager implementations: FlopCounterMode sees n
 from __future__ import annotations
 
 import contextlib
-import inspect
 from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from config_variants import valid
+from flop_inputs import AGREEING, inputs
 from transformers_reference import config_class, make_config
 
 if TYPE_CHECKING:
@@ -57,20 +57,10 @@ def count_flops(model_type: str, cls: Any, fields: dict[str, Any], n: int, batch
 
 def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
     model.requires_grad_(False)  # the counter wants a gradient function of each input that asks for one
-    device = next(model.parameters()).device
-    ids = torch.ones((batch, n), dtype=torch.long, device=device)
-    takes = _takes(model)
-    extra = {"decoder_input_ids": ids} if config.is_encoder_decoder and "decoder_input_ids" in takes else {}
-    given: dict[str, Any] = {"input_ids": ids} if "input_ids" in takes else {}
-    if "input_features" in takes and "input_ids" not in takes:
-        shape = (batch, config.num_mel_bins, 2 * config.max_source_positions)
-        given["input_features"] = torch.zeros(shape, device=device)
-    elif "pixel_values" in takes and (
-        "input_ids" not in takes or "return_loss" in takes
-    ):  # (what pairs texts and pictures)
-        given["pixel_values"] = torch.zeros((batch, *_picture(config)), device=device)
+    given = inputs(model, config, n, batch)
+    ids, extra = given.get("input_ids"), "decoder_input_ids" in given
     with torch.no_grad():
-        prefill, out = _run(model, **given, **extra)
+        prefill, out = _run(model, **given)
         cache = getattr(out, "past_key_values", None)
         if cache is None and getattr(out, "state", None) is not None:  # RWKV
             first = model(input_ids=ids[:1, :-1], use_cache=True)  # (5.23 broadcasts a batch of states against itself)
@@ -79,27 +69,15 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
         if cache is None:
             return Counted(prefill, None, None)
         cached = sum(tensor.numel() for tensor in _tensors(cache) if tensor.dim() > 2)  # (others count)
-        short = {name: value[:, :-1] for name, value in extra.items()}
-        if not extra:
-            given["input_ids"] = ids[:, :-1]
-        first = model(**given, use_cache=True, **short)
         if extra:
+            ids = given["decoder_input_ids"]
+            first = model(**{**given, "decoder_input_ids": ids[:, :-1]}, use_cache=True)
             kept = {"encoder_outputs": (first.encoder_last_hidden_state,), "decoder_input_ids": ids[:, -1:]}
             decode, _ = _run(model, past_key_values=first.past_key_values, **kept)
         else:
+            first = model(**{**given, "input_ids": ids[:, :-1]}, use_cache=True)
             decode, _ = _run(model, input_ids=ids[:, -1:], past_key_values=first.past_key_values)
     return Counted(prefill, decode, cached)
-
-
-def _picture(config: Any) -> tuple[int, int, int]:
-    """Channels, height and width of a picture as the configuration states them."""
-    seen = getattr(config, "vision_config", config)
-    size = seen.image_size if isinstance(seen.image_size, (list, tuple)) else (seen.image_size, seen.image_size)
-    return (getattr(seen, "num_channels", 3), *size)
-
-
-def _takes(model: Any) -> Any:
-    return inspect.signature(model.forward).parameters
 
 
 def _has_experts(config: Any) -> bool:
@@ -138,10 +116,10 @@ def runnable(model_type: str, cls: Any, seed: int, n: int, batch: int) -> tuple[
     Fields that must agree for that (rotary widths with heads, experts with groups) are made to. Raises LookupError.
     """
     for attempt in range(20):
-        fields = valid(model_type, Random(seed + attempt)) | _AGREEING.get(model_type, {})
+        fields = valid(model_type, Random(seed + attempt)) | AGREEING.get(model_type, {})
         if attempt % 2 == 0:
             fields = _parts(model_type, seed + attempt) | fields
-        for name in set(_DERIVED) - set(_AGREEING.get(model_type, {})):
+        for name in set(_DERIVED) - set(AGREEING.get(model_type, {})):
             if name in fields and attempt % 2 == 0:
                 del fields[name]
         try:
@@ -162,112 +140,10 @@ def _parts(model_type: str, seed: int) -> dict[str, Any]:
         try:
             kind = getattr(config_class(model_type)(), name).model_type
             if name.endswith("_config") and kind and kind != model_type:
-                parts[name] = valid(kind, Random(seed)) | _AGREEING.get(kind, {}) | {"model_type": kind}
+                parts[name] = valid(kind, Random(seed)) | AGREEING.get(kind, {}) | {"model_type": kind}
         except Exception:  # what has no default, or none that is valid
             continue
     return parts
 
 
 _DERIVED = ("head_dim", "qk_head_dim", "rope_parameters", "layer_types")
-_ROUTED: dict[str, Any] = {"n_routed_experts": 8, "num_experts_per_tok": 2, "n_group": 2, "topk_group": 1}
-_MROPE: dict[str, Any] = {
-    "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3]},
-}  # fmt: skip
-_MROPE_OF_HALF: dict[str, Any] = _MROPE | {
-    "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5, "mrope_section": [1, 1, 2]},
-}
-_HYBRID: dict[str, Any] = {
-    "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-}  # fmt: skip
-_MAMBA2: dict[str, Any] = _HYBRID | {
-    "mamba_n_heads": 8, "mamba_d_head": 16, "mamba_n_groups": 1, "mamba_d_state": 16, "mamba_d_conv": 4,
-    "mamba_expand": 2, "mamba_chunk_size": 16,
-}  # fmt: skip
-_DELTA: dict[str, Any] = _HYBRID | {
-    "head_dim": 16, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8,
-    "linear_value_head_dim": 16, "linear_conv_kernel_dim": 4,
-    "layer_types": ["linear_attention", "full_attention", "linear_attention"],
-    "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [3, 3, 2]},
-}  # fmt: skip
-_AGREEING: dict[str, dict[str, Any]] = {
-    "phimoe": {"num_experts_per_tok": 2},  # what its router takes, whatever the configuration says
-    "gptj": {"rotary_dim": 4, "n_head": 4, "n_embd": 64},
-    "codegen": {"rotary_dim": 4, "n_head": 4, "n_embd": 64},
-    **dict.fromkeys(("deepseek_v2", "deepseek_v3", "axk1", "glm4_moe_lite", "mistral4", "glm4_moe"), _ROUTED),
-    "helium": {"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16},
-    "solar_open": _ROUTED | {"n_shared_experts": 1},
-    "mvp": {"use_prompt": False},
-    "gemma3_text": {"use_bidirectional_attention": False},
-    "gemma4_text": {"use_bidirectional_attention": "vision"},
-    "gemma4_unified_text": {"use_bidirectional_attention": "vision"},
-    "smollm3": {"use_sliding_window": False},
-    "dots1": _ROUTED | {"n_group": 1},
-    # layers of both kinds, since transformers' caches want one with attention, and kernels that have a width
-    "jamba": _HYBRID | {"attn_layer_period": 2, "attn_layer_offset": 1, "mamba_d_conv": 4, "mamba_d_state": 16},
-    "bamba": _MAMBA2 | {"attn_layer_indices": [1]},
-    "granitemoehybrid": _MAMBA2
-    | {"layer_types": ["linear_attention", "full_attention", "linear_attention"]}
-    | {"num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 32, "shared_intermediate_size": 32},
-    "falcon_h1": _MAMBA2 | {"mamba_d_ssm": 128},
-    "mamba": {"conv_kernel": 4, "state_size": 16},
-    "falcon_mamba": {"conv_kernel": 4, "state_size": 16},
-    "lfm2": {"conv_L_cache": 3},
-    "lfm2_moe": _HYBRID | {"conv_L_cache": 3, "layer_types": ["conv", "full_attention", "conv"]},
-    "mamba2": {
-        "hidden_size": 64,
-        "num_heads": 8,
-        "head_dim": 16,
-        "expand": 2,
-        "n_groups": 1,
-        "conv_kernel": 4,
-        "state_size": 16,
-        "chunk_size": 16,
-        "num_hidden_layers": 2,
-    },
-    "nemotron_h": _HYBRID
-    | {
-        "mamba_num_heads": 8,
-        "mamba_head_dim": 16,
-        "n_groups": 1,
-        "ssm_state_size": 16,
-        "conv_kernel": 4,
-        "chunk_size": 16,
-        "head_dim": 16,
-        "expand": 2,
-        "layers_block_type": ["mamba", "attention", "mlp"],
-    },
-    **dict.fromkeys(("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"), _DELTA),
-    "qwen2_vl_text": _MROPE,
-    "qwen2_5_omni_text": _MROPE,
-    **dict.fromkeys(("glm4v_text", "glm4v_moe_text", "glm_ocr_text"), _MROPE_OF_HALF),
-    "dbrx": {
-        "d_model": 64,
-        "n_heads": 4,
-        "n_layers": 2,
-        "attn_config": {"kv_n_heads": 2, "clip_qkv": 8, "rope_theta": 1e4},
-        "ffn_config": {"ffn_hidden_size": 48, "moe_num_experts": 4, "moe_top_k": 2},
-    },
-    "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
-    "deberta-v2": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
-    "esm": {"pad_token_id": 1},
-    "kimi_linear": _HYBRID
-    | {
-        "layer_types": ["linear_attention", "full_attention", "linear_attention"],
-        "mlp_layer_types": ["dense", "sparse", "sparse"],
-        "linear_conv_kernel_dim": 4,
-        "linear_head_dim": 8,
-        "linear_num_heads": 4,
-        "num_experts_per_tok": 2,
-        "n_group": 1,
-        "topk_group": 1,
-        "num_key_value_heads": 4,
-    },
-    "jetmoe": {"kv_channels": 8},  # of one number there are no rotary pairs
-    "minimax_m3_vl_text": {
-        "num_hidden_layers": 3,
-        "layer_types": ["minimax_m3_sparse", "full_attention", "minimax_m3_sparse"],
-    },
-    "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
-    "qwen2_5_vl_text": _MROPE,
-}

@@ -1,0 +1,50 @@
+"""What is a model of transformers given to read, so that its products can be counted: token ids, a picture or a sound?"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+
+import flop_encoders
+import flop_pictures
+import flop_sounds
+import flop_texts
+import flop_wrappers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Makes the arguments of `forward`: of (configuration, vectors of each input, inputs of the batch, device).
+Maker: TypeAlias = "Callable[[Any, int, int, Any], dict[str, Any]]"
+
+_KINDS = (flop_texts, flop_encoders, flop_pictures, flop_sounds, flop_wrappers)
+AGREEING: dict[str, dict[str, Any]] = {name: fields for kind in _KINDS for name, fields in kind.AGREEING.items()}
+INPUTS: dict[str, Maker] = {name: make for kind in _KINDS for name, make in kind.INPUTS.items()}
+
+
+def inputs(model: Any, config: Any, n: int, batch: int) -> dict[str, Any]:
+    """The arguments of a forward pass over `n` vectors in each of `batch` inputs."""
+    takes, device = inspect.signature(model.forward).parameters, next(model.parameters()).device
+    if config.model_type in INPUTS:
+        return INPUTS[config.model_type](config, n, batch, device)
+    ids = torch.ones((batch, n), dtype=torch.long, device=device)
+    given: dict[str, Any] = {"input_ids": ids} if "input_ids" in takes else {}
+    if config.is_encoder_decoder and "decoder_input_ids" in takes:
+        given["decoder_input_ids"] = ids
+    if "input_features" in takes and "input_ids" not in takes:
+        shape = (batch, config.num_mel_bins, 2 * config.max_source_positions)
+        given["input_features"] = torch.zeros(shape, device=device)
+    elif "pixel_values" in takes and (
+        "input_ids" not in takes or "return_loss" in takes
+    ):  # (what pairs texts and pictures)
+        given["pixel_values"] = torch.zeros((batch, *_picture(config)), device=device)
+    return given
+
+
+def _picture(config: Any) -> tuple[int, int, int]:
+    """Channels, height and width of a picture as the configuration states them."""
+    seen = getattr(config, "vision_config", config)
+    size = seen.image_size if isinstance(seen.image_size, (list, tuple)) else (seen.image_size, seen.image_size)
+    return (getattr(seen, "num_channels", 3), *size)

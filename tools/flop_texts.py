@@ -1,0 +1,113 @@
+"""Text models under FlopCounterMode: fields that must agree for transformers to run a drawn configuration, and odd inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flop_inputs import Maker
+
+_ROUTED: dict[str, Any] = {"n_routed_experts": 8, "num_experts_per_tok": 2, "n_group": 2, "topk_group": 1}
+_MROPE: dict[str, Any] = {
+    "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3]},
+}  # fmt: skip
+_MROPE_OF_HALF: dict[str, Any] = _MROPE | {
+    "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5, "mrope_section": [1, 1, 2]},
+}
+_HYBRID: dict[str, Any] = {
+    "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
+}  # fmt: skip
+_MAMBA2: dict[str, Any] = _HYBRID | {
+    "mamba_n_heads": 8, "mamba_d_head": 16, "mamba_n_groups": 1, "mamba_d_state": 16, "mamba_d_conv": 4,
+    "mamba_expand": 2, "mamba_chunk_size": 16,
+}  # fmt: skip
+_DELTA: dict[str, Any] = _HYBRID | {
+    "head_dim": 16, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8,
+    "linear_value_head_dim": 16, "linear_conv_kernel_dim": 4,
+    "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+    "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [3, 3, 2]},
+}  # fmt: skip
+AGREEING: dict[str, dict[str, Any]] = {
+    "phimoe": {"num_experts_per_tok": 2},  # what its router takes, whatever the configuration says
+    "gptj": {"rotary_dim": 4, "n_head": 4, "n_embd": 64},
+    "codegen": {"rotary_dim": 4, "n_head": 4, "n_embd": 64},
+    **dict.fromkeys(("deepseek_v2", "deepseek_v3", "axk1", "glm4_moe_lite", "mistral4", "glm4_moe"), _ROUTED),
+    "helium": {"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16},
+    "solar_open": _ROUTED | {"n_shared_experts": 1},
+    "mvp": {"use_prompt": False},
+    "gemma3_text": {"use_bidirectional_attention": False},
+    "gemma4_text": {"use_bidirectional_attention": "vision"},
+    "gemma4_unified_text": {"use_bidirectional_attention": "vision"},
+    "smollm3": {"use_sliding_window": False},
+    "dots1": _ROUTED | {"n_group": 1},
+    # layers of both kinds, since transformers' caches want one with attention, and kernels that have a width
+    "jamba": _HYBRID | {"attn_layer_period": 2, "attn_layer_offset": 1, "mamba_d_conv": 4, "mamba_d_state": 16},
+    "bamba": _MAMBA2 | {"attn_layer_indices": [1]},
+    "granitemoehybrid": _MAMBA2
+    | {"layer_types": ["linear_attention", "full_attention", "linear_attention"]}
+    | {"num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 32, "shared_intermediate_size": 32},
+    "falcon_h1": _MAMBA2 | {"mamba_d_ssm": 128},
+    "mamba": {"conv_kernel": 4, "state_size": 16},
+    "falcon_mamba": {"conv_kernel": 4, "state_size": 16},
+    "lfm2": {"conv_L_cache": 3},
+    "lfm2_moe": _HYBRID | {"conv_L_cache": 3, "layer_types": ["conv", "full_attention", "conv"]},
+    "mamba2": {
+        "hidden_size": 64,
+        "num_heads": 8,
+        "head_dim": 16,
+        "expand": 2,
+        "n_groups": 1,
+        "conv_kernel": 4,
+        "state_size": 16,
+        "chunk_size": 16,
+        "num_hidden_layers": 2,
+    },
+    "nemotron_h": _HYBRID
+    | {
+        "mamba_num_heads": 8,
+        "mamba_head_dim": 16,
+        "n_groups": 1,
+        "ssm_state_size": 16,
+        "conv_kernel": 4,
+        "chunk_size": 16,
+        "head_dim": 16,
+        "expand": 2,
+        "layers_block_type": ["mamba", "attention", "mlp"],
+    },
+    **dict.fromkeys(("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"), _DELTA),
+    "qwen2_vl_text": _MROPE,
+    "qwen2_5_omni_text": _MROPE,
+    **dict.fromkeys(("glm4v_text", "glm4v_moe_text", "glm_ocr_text"), _MROPE_OF_HALF),
+    "dbrx": {
+        "d_model": 64,
+        "n_heads": 4,
+        "n_layers": 2,
+        "attn_config": {"kv_n_heads": 2, "clip_qkv": 8, "rope_theta": 1e4},
+        "ffn_config": {"ffn_hidden_size": 48, "moe_num_experts": 4, "moe_top_k": 2},
+    },
+    "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
+    "deberta-v2": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
+    "esm": {"pad_token_id": 1},
+    "kimi_linear": _HYBRID
+    | {
+        "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+        "mlp_layer_types": ["dense", "sparse", "sparse"],
+        "linear_conv_kernel_dim": 4,
+        "linear_head_dim": 8,
+        "linear_num_heads": 4,
+        "num_experts_per_tok": 2,
+        "n_group": 1,
+        "topk_group": 1,
+        "num_key_value_heads": 4,
+    },
+    "jetmoe": {"kv_channels": 8},  # of one number there are no rotary pairs
+    "minimax_m3_vl_text": {
+        "num_hidden_layers": 3,
+        "layer_types": ["minimax_m3_sparse", "full_attention", "minimax_m3_sparse"],
+    },
+    "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
+    "qwen2_5_vl_text": _MROPE,
+}
+
+INPUTS: dict[str, Maker] = {}
