@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from numel.blueprints.library import model_types
-from numel.costs.families import FAMILIES, KIN, PAIRS, WRAPPERS, Family
+from numel.costs.families import KIN, PAIRS, WRAPPERS, Family, family_called, known_types
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 LEAD = {
@@ -42,6 +42,7 @@ TITLES = {
         "windows": "Decoders with windows", "latent": "Multi-head latent attention", "state": "Layers that keep a state",
         "around": "Around a text model of these (the tower itself is not counted in FLOPs)",
         "pictures": "Encoders of pictures (`--batch` counts pictures)", "pairs": "A text and a picture side by side",
+        "sounds": "Encoders of sounds (`--context` counts the vectors that their layers see)",
         "kin": "Unknown to transformers, held to a covered type of the same shapes",
         "refused": "Refused by name: what they do to text has not been held against torch, or did not agree",
     },
@@ -50,6 +51,7 @@ TITLES = {
         "windows": "Bộ giải mã có cửa sổ", "latent": "Chú ý tiềm ẩn nhiều đầu", "state": "Có lớp giữ trạng thái",
         "around": "Bao quanh một mô hình văn bản nói trên (FLOP của tháp không được tính)",
         "pictures": "Bộ mã hóa ảnh (`--batch` là số ảnh)", "pairs": "Văn bản và ảnh cạnh nhau",
+        "sounds": "Bộ mã hóa âm thanh (`--context` là số vectơ mà các lớp của chúng thấy)",
         "kin": "transformers không có, được so với một loại tính được có cùng kích thước",
         "refused": "Từ chối và nêu tên: cách chúng xử lý văn bản chưa được so với torch, hoặc không khớp",
     },
@@ -62,6 +64,8 @@ def kind_of(family: Family) -> str:
         return "state"
     if family.pictures:
         return "pictures"
+    if family.notes is not None and family.notes.reads == "sound":
+        return "sounds"
     if family.attention == "latent":
         return "latent"
     return "windows" if family.windows else family.stack
@@ -70,14 +74,16 @@ def kind_of(family: Family) -> str:
 def page(language: str) -> str:
     """The whole page."""
     sections: dict[str, list[str]] = {name: [] for name in TITLES[language]}
-    for name, family in FAMILIES.items():
+    for name in known_types():
+        family = family_called(name)
+        assert family is not None
         if name in KIN:
             sections["kin"].append(name)
             continue
         sections[kind_of(family)].append(name)
     sections["around"] = list(WRAPPERS)
     sections["pairs"] = list(PAIRS)
-    sections["refused"] = list(set(model_types()) - set(FAMILIES) - WRAPPERS - PAIRS)
+    sections["refused"] = list(set(model_types()) - set(known_types()) - WRAPPERS - PAIRS)
     parts = [LEAD[language]]
     for kind, title in TITLES[language].items():
         names = sorted(sections[kind])

@@ -13,10 +13,11 @@ import pytest
 
 import numel
 from numel.costs.estimate import estimate, usual_context
-from numel.costs.families import FAMILIES, PAIRS, WRAPPERS, Family
+from numel.costs.families import PAIRS, WRAPPERS, Family, family_called, known_types
 from numel.costs.fields import TextFields
 from numel.costs.recurrent import states_of
 from numel.costs.setting import Setting
+from numel.costs.working import working
 from numel.errors import ConfigError
 
 pytest.importorskip("torch", reason="torch is not installed: there is no FlopCounterMode to compare with")
@@ -33,7 +34,7 @@ _HEADS = ("ForConditionalGeneration", "LMHeadModel", "ForCausalLM", "ForMaskedLM
 
 def the_class(model_type):
     """The class that predicts tokens, or the bare model."""
-    family = FAMILIES.get(model_type, Family())
+    family = family_called(model_type) or Family()
     unfit = ("LMHeadModel", "ForCausalLM") if family.stack == "encoder" else ()
     classes = head_classes(model_type)
     return next((n, c) for end in _HEADS if end not in unfit for n, c in classes.items() if n.endswith(end))
@@ -52,7 +53,8 @@ def drawn(model_type, seed):
 
 def draws():
     """Every type once, and those that look back only so far, or over latents, twice."""
-    for name, family in FAMILIES.items():
+    for name in known_types():
+        family = family_called(name)
         if knows(name):
             yield from ((name, k) for k in range(2 if family.windows or family.attention == "latent" else 1))
 
@@ -60,15 +62,19 @@ def draws():
 @pytest.mark.parametrize(("model_type", "draw"), list(draws()))
 def test_estimates_are_what_torch_counts(model_type, draw):
     table, counted = drawn(model_type, crc32(model_type.encode()) % 2**20 + draw)  # other fields for every type
-    n = usual_context(table) if FAMILIES[model_type].pictures else N
-    found = estimate(table, Setting("prefill", n, BATCH))
-    if FAMILIES[model_type].recurrence not in IN_CHUNKS:
+    found = estimate(table, Setting("prefill", length_of(table), BATCH))
+    if found.family.recurrence not in IN_CHUNKS:
         assert found.total("flops") + discarded(table) + idle(found) == counted.prefill
     if counted.decode is not None:
         naive = estimate(table, Setting("decode", N, BATCH, latent="naive"))
         assert naive.total("flops") + discarded(table, once=True) + idle(naive) - unseen(naive) == counted.decode
         kept = sum(a.kept_of_all * seen(a) + a.pending(N) for a in found.attentions) + sum(states(table, found.family))
         assert BATCH * (kept + twice(found)) == counted.cached
+
+
+def length_of(table):
+    """Vectors of an input: as few as is quick, and of a picture or a sound of one size all."""
+    return usual_context(table) if working(table).has_one_length else N
 
 
 IN_CHUNKS = ("mamba2", "delta", "lightning")  # prompts run in chunks there, and are counted as a recurrence
@@ -159,7 +165,7 @@ def states(table, family):
 
 
 def test_there_are_families_of_many_kinds():
-    known = [FAMILIES[name] for name in FAMILIES if knows(name)]
+    known = [family_called(name) for name in known_types() if knows(name)]
     assert len(known) >= 100
     assert {f.stack for f in known} == {"decoder", "encoder", "encoder_decoder"}
     assert {f.attention for f in known} >= {"softmax", "latent"}

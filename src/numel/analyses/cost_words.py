@@ -93,6 +93,12 @@ def _inputs(result: Sequence[ModelCost]) -> list[Text]:
         said.append(
             Text("the encoder hears a sound of full length (30 s in Whisper); --context counts the decoder's tokens")
         )
+    if any(c.estimate.family.notes is not None and c.estimate.family.notes.reads == "sound" for c in result):
+        said.append(
+            Text(
+                "--context counts the vectors of a sound that the encoder's layers see, behind what shortens it in front"
+            )
+        )
     if any(c.estimate.family.sharing for c in result):
         said.append(Text("matrices that several layers share work in each of them, and are read again for each"))
     if any(a.indexer for c in result for a in c.estimate.attentions):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from .expressions import Expression
+    from ..core.expressions import Expression
     from .syntax import Blueprint, FieldRule, SubRule
 
     Fields = dict[str, Any]

@@ -66,15 +66,15 @@
   values are read as `text_config.hidden_size`.
 - `include FIELD`, `include FIELD as ForCausalLM or LMHeadModel` (the first that it has), `include FIELD with a = 1, b = 2`: the tensors of a sub-configuration.
 - Known without saying: `num_labels` (the length of id2label, else 2), `tie_word_embeddings` (else false), `model_type`.
-- Conditions and dimensions are those of `expressions`; a `#` comment behind a tensor is shown where it is explained.
+- Conditions and dimensions are those of `core.expressions`; a `#` comment behind a tensor is shown where it is explained.
 """
 
 from __future__ import annotations
 
 import re
 
+from ..core.expressions import compile_expression
 from ..errors import Sentence
-from .expressions import compile_expression
 from .lines import (
     FIELD,
     VARIABLE,

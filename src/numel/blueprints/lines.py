@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from ..core.expressions import Expression, compile_expression
 from ..core.records import NamedTuple
 from ..errors import Sentence
-from .expressions import Expression, compile_expression
 from .syntax import FieldRule, Include, Line, Loop, Rename, SubRule, Tie
 
 TYPE_CHECKING = False

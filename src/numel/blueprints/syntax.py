@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .expressions import Expression
+    from ..core.expressions import Expression
 
 
 # What every blueprint may read without saying what it is.

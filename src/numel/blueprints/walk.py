@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..core.dtypes import DType
-    from .expressions import Expression
+    from ..core.expressions import Expression
     from .syntax import Include, Line, Loop, Rename
 
 _TOO_MANY_TENSORS = 1_000_000  # the largest published checkpoint has under 100,000: beyond this a config is nonsense

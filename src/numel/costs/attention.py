@@ -31,7 +31,8 @@ class Attention(NamedTuple):
     expand what is kept into keys and values, and the widths of the same products when these are absorbed instead.
     `length`: how many keys there are whatever the context is, of a picture or a sound; None: as many as the context.
     `reuses`: what an earlier layer keeps and this one reads. `indexer`: what chooses the tokens that it sees. `stride`: it
-    sees stretches of so many tokens, each made into one, from `waits` numbers of each token.
+    sees stretches of so many tokens, each made into one, from `waits` numbers of each token. `pairs` and `queries`: how
+    many queries meet how many keys, and how many queries there are, where that is not all of them.
     """
 
     layer: int | None
@@ -47,6 +48,8 @@ class Attention(NamedTuple):
     indexer: Index | None = None
     stride: int = 0
     waits: int = 0
+    pairs: int | None = None
+    queries: int | None = None
 
     def pending(self, n: int) -> int:
         """Numbers kept of tokens whose stretch is not full yet, and of the last full one where stretches overlap."""
@@ -97,6 +100,8 @@ class Latent(NamedTuple):
 def attentions(model: Working) -> tuple[Attention, ...]:
     """Every attention that works, in order. Raises UnsupportedError for one whose matrices do not fit together."""
     fields, family = model.fields, model.family
+    if model.noted is not None and model.noted.has_attention:
+        return model.noted.attentions((*model.table.rows, *model.again))
     modules = _modules(model)
     merged = list(modules.values())
     if family.attention == "compressed":
@@ -118,7 +123,7 @@ def _modules(model: Working) -> dict[str, list[Parameter]]:
     """The rows of each attention that works."""
     modules: dict[str, list[Parameter]] = {}
     for row in (*model.table.rows, *model.again):
-        sees = works_on_pictures(row, model.picture)
+        sees = works_on_pictures(row, model.picture) or (model.noted is not None and model.noted.works(row.tower))
         if (
             row.component is not Component.ATTENTION
             or row.excluded is not None

@@ -97,8 +97,6 @@ class Estimate(NamedTuple):
         return nbytes_of(self.kv_dtype, round(kept))
 
 
-USUAL_CONTEXT = 1024  # tokens, where nobody asks for another number
-
 # vLLM and its kin hand out the cache in blocks of 16 tokens (CacheConfig.block_size, its default on NVIDIA GPUs).
 BLOCK = 16
 
@@ -111,6 +109,7 @@ def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False)
     setting = checked(setting)
     model = working(table)
     _check(model, setting)
+    model = model.at(setting)
     found = attentions(model)
     stored = setting.dtype or _stored(table)
     worked = worked_in(stored, model.fields)
@@ -124,6 +123,7 @@ def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False)
     works += _tied_head(table, tokens, setting)
     works += [w for a in found for w in _products(a, setting, kv_dtype, by_layer=by_layer)]
     works += _mixing(model, tokens, setting, by_layer=by_layer)
+    works += _noted(model, setting, kv_dtype, by_layer=by_layer)
     if distances is not None:
         for layer, n in products(found, distances, model.d_model, tokens.all_new):
             place = (Component.ATTENTION.value, "distances", "main", layer if by_layer else None)
@@ -139,7 +139,8 @@ def _linear(
     """The work of every tensor."""
     table = model.table
     # kinds do not tell a decoder's two attentions apart, nor layers that do nothing from others
-    whole = by_layer or model.family.stack != "decoder" or bool(model.skipped) or _has_cross(table)
+    is_plain = model.family.stack == "decoder" and not model.skipped and model.noted is None
+    whole = by_layer or not is_plain or _has_cross(table)
     rows: Iterable[tuple[Parameter, int]] = ((r, 1) for r in table.rows) if whole else kinds_of(table)
     sums: dict[tuple[str, str, str, int | None], list[int]] = {}
     for row, n in rows:
@@ -164,9 +165,7 @@ def _place(row: Parameter, *, by_layer: bool) -> tuple[str, str, str, int | None
 
 def usual_context(table: ParameterTable) -> int:
     """1,024 tokens, or as many as the model has positions, or as a picture has."""
-    model = working(table)
-    n = model.n_positions or USUAL_CONTEXT
-    return n if model.is_of_pictures else min(USUAL_CONTEXT, n)
+    return working(table).usual_context
 
 
 def _has_cross(table: ParameterTable) -> bool:
@@ -176,9 +175,12 @@ def _has_cross(table: ParameterTable) -> bool:
 
 def _check(model: Working, setting: Setting) -> None:
     table, n = model.table, model.n_positions
-    if model.is_of_pictures and setting.context != n:
-        message = Sentence("{model}: it sees pictures, of {n} tokens each", model=table.name, n=str(n))
-        raise UsageError(message, hint=Sentence("leave --context out; --batch says how many pictures"))
+    if model.has_one_length and setting.context != n:
+        sees = Sentence("{model}: it sees pictures, of {n} tokens each", model=table.name, n=str(n))
+        hears = Sentence("{model}: it hears sounds, of {n} vectors each", model=table.name, n=str(n))
+        seen = model.is_of_pictures
+        hint = Sentence("leave --context out; --batch says how many there are")
+        raise UsageError(sees if seen else hears, hint=hint)
     if n is not None and setting.context > n:
         message = Sentence(
             "{model}: --context {context} is beyond the model's {n} positions",
@@ -206,7 +208,7 @@ def _tokens(setting: Setting, model: Working) -> Tokens:
     encoded = 0 if setting.phase == "decode" else model.heard or setting.context
     has_encoder = model.family.stack == "encoder_decoder"
     made = Tokens(setting.batch, new, encoded if has_encoder else new, has_encoder)
-    return made._replace(picture=model.picture, skipped=model.skipped, pooled=model.family.pooled)
+    return made._replace(picture=model.picture, skipped=model.skipped, pooled=model.family.pooled, noted=model.noted)
 
 
 def _states(
@@ -228,7 +230,9 @@ def _tied_head(table: ParameterTable, tokens: Tokens, setting: Setting) -> list[
     if row is None:
         return []
     nbytes = nbytes_of(setting.dtype or row.tensor.dtype, row.tensor.numel)
-    flops = _times(setting) * 2 * row.tensor.numel * tokens.all_new
+    said = tokens.noted.vectors("lm_head.weight") if tokens.noted is not None else None
+    n = tokens.all_new if said is None or isinstance(said, str) else tokens.batch * said
+    flops = _times(setting) * 2 * row.tensor.numel * n
     return [Work(Component.HEAD.value, "lm_head", row.tower, None, 0, flops, 0, nbytes)]
 
 
@@ -306,6 +310,19 @@ def _mixing(model: Working, tokens: Tokens, setting: Setting, *, by_layer: bool)
     return [Work(*PLACE, layer if by_layer else None, 0, per_token * n, 0, 0) for layer, n in found]
 
 
+def _noted(model: Working, setting: Setting, kv_dtype: DType, *, by_layer: bool) -> list[Work]:
+    """What a pass file says of products without parameters, and of states."""
+    if model.noted is None:
+        return []
+    times, rows = 2 * _times(setting) * setting.batch, (*model.table.rows, *model.again)
+    made = model.noted.products(rows)
+    works = [Work(*one[:3], one.layer if by_layer else None, 0, times * one.numel, 0, 0) for one in made]
+    for kept in model.noted.states(rows) if setting.phase != "train" else ():
+        nbytes = setting.batch * nbytes_of(kv_dtype, kept.numel)
+        works.append(Work(*kept[:3], kept.layer if by_layer else None, 0, 0, 0, 0, nbytes, nbytes, 2 * nbytes))
+    return works
+
+
 def _blocks(attention: Attention, n: int) -> int:
     """Tokens (or stretches of them) that an engine makes room for, in whole blocks."""
     room = n // attention.stride if attention.stride else n
@@ -334,6 +351,8 @@ _SHARED = re.compile(r"text_projection\.weight$|text_model\.head\.weight$")
 def _pairs(attention: Attention, setting: Setting) -> int:
     """How many queries meet how many keys."""
     n, span = setting.context, attention.span(setting.context)
+    if attention.pairs is not None:
+        return attention.pairs
     if attention.length is None:
         span = min(span, _chosen(attention, setting))
     if setting.phase == "decode":

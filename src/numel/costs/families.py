@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..core.records import NamedTuple
 from ..errors import Sentence, UnsupportedError
+from .notation import noted_types, pass_of
 from .pictures import ALONE, BESIDE
 
 TYPE_CHECKING = False
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .fields import TextFields
+    from .notation import Pass
 
 
 class Family(NamedTuple):
@@ -30,7 +32,7 @@ class Family(NamedTuple):
     `skips`: the field that lists layers which look at pictures alone. `pooled`: how the names of what works on one vector
     of a whole sequence begin. `reuses`: a layer without keys of its own reads those of an earlier one.
     `streams`: how several residual streams are mixed, "altup" or "hyper". `distances`: attention scores them beside
-    contents, in "buckets" or as far as the context is long ("spans").
+    contents, in "buckets" or as far as the context is long ("spans"). `notes`: its pass file.
     """
 
     stack: str = "decoder"
@@ -46,6 +48,7 @@ class Family(NamedTuple):
     reuses: bool = False
     streams: str = ""
     distances: str = ""
+    notes: Pass | None = None
 
 
 class Windows(NamedTuple):
@@ -315,7 +318,7 @@ FAMILIES |= {name: FAMILIES[known] for name, known in KIN.items()}
 
 def family_of(fields: TextFields, name: str) -> Family:
     """The row of the table. Raises UnsupportedError that names the model type where there is none."""
-    family = FAMILIES.get(fields.model_type)
+    family = _noted(fields.wrapper) or family_called(fields.model_type)
     if family is None:
         kind = f"model_type '{fields.model_type}'"
         what = kind if fields.model_type else Sentence("a model without a configuration")
@@ -324,6 +327,8 @@ def family_of(fields: TextFields, name: str) -> Family:
         )
         hint = Sentence("numel costs only architectures whose attention was checked")
         raise UnsupportedError(message, hint=hint)
+    if family.notes is not None and family.notes.model_type == fields.wrapper:
+        return family
     if fields.wrapper in PAIRS:
         family = family._replace(pictures=BESIDE)
     elif fields.wrapper not in WRAPPERS | {"", fields.model_type}:
@@ -338,3 +343,23 @@ def family_of(fields: TextFields, name: str) -> Family:
         message = Sentence("{model}: {field} adds an attention that is not counted", model=name, field=family.unless)
         raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {unless}=false"))
     return family
+
+
+def _noted(model_type: str) -> Family | None:
+    """The family of a type that has a pass file."""
+    notes = pass_of(model_type) if model_type else None
+    if notes is None:
+        return None
+    family = FAMILIES.get(notes.like or model_type, Family())
+    pictures = ALONE if notes.reads == "picture" else family.pictures
+    return family._replace(stack=notes.stack or family.stack, pictures=pictures, notes=notes)
+
+
+def family_called(model_type: str) -> Family | None:
+    """What is known of the type, in its pass file or in the table."""
+    return _noted(model_type) or FAMILIES.get(model_type)
+
+
+def known_types() -> list[str]:
+    """Every type that something is known of, but for what stands around text models."""
+    return [*FAMILIES, *(name for name in noted_types() if name not in FAMILIES)]

@@ -39,6 +39,7 @@ class TextFields:
             stated, filled = stated.get(name) or {}, filled.get(name) or {}
             self.model_type = str(stated.get("model_type") or filled.get("model_type") or self.model_type)
         self._layers = (stated, filled)
+        self.stream: int | None = None  # the width that a pass file says
 
     def of_pictures(self) -> TextFields:
         """The fields of the vision tower, for a model that has one beside its text."""
@@ -47,6 +48,7 @@ class TextFields:
         stated, filled = self._outer.get("vision_config"), self._filled.get("vision_config")
         is_beside = isinstance(stated, dict) or isinstance(filled, dict)
         made._filled = self._filled
+        made.stream = self.stream
         made._layers = (stated or {}, filled or {}) if is_beside else self._layers
         return made
 
@@ -62,6 +64,10 @@ class TextFields:
         """Whether the file itself has the field, even as null."""
         return name in self._layers[0]
 
+    def values(self, *, outer: bool = False) -> dict[str, Any]:
+        """All fields of the text model (`outer`: of what stands around it): as filled in, then as stated."""
+        return {**self._outer, **self._filled} if outer else {**self._layers[0], **self._layers[1]}
+
     def integer(self, *names: str, default: int | None = None) -> int:
         """The first of these fields as a whole number. Raises UnsupportedError where none is one."""
         found = self.get(*names)
@@ -75,7 +81,7 @@ class TextFields:
     @property
     def d_model(self) -> int:
         """The width of the residual stream."""
-        return self.integer(*_WIDTHS)
+        return self.integer(*_WIDTHS) if self.stream is None else self.stream
 
     @property
     def n_heads(self) -> int:

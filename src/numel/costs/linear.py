@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..core.dtypes import DType
     from ..core.parameters import Parameter
+    from .noted import Noted
     from .pictures import Picture
 
 
@@ -23,7 +24,7 @@ class Tokens(NamedTuple):
 
     `picture`: what is seen beside the text or instead of it. `skipped`: layers that have nothing to work on. `pooled`:
     how the names of what works on one vector of each sequence begin. `distances`: how many are embedded and mapped, for
-    the batch together.
+    the batch together. `noted`: what a pass file says.
     """
 
     batch: int
@@ -34,6 +35,7 @@ class Tokens(NamedTuple):
     skipped: frozenset[int] = frozenset()
     pooled: str = ""
     distances: int = 0
+    noted: Noted | None = None
 
     @property
     def all_new(self) -> int:
@@ -65,15 +67,17 @@ def linear_cost(
         return None
     dtype, numel = held_as or row.tensor.dtype, row.numel
     nbytes = nbytes_of(dtype, numel)
-    if _is_idle(row, tokens):
+    said = tokens.noted.vectors(row.tensor.name) if tokens.noted is not None else None
+    if said == "idle" or (said is None and _is_idle(row, tokens)):
         return numel, 0, nbytes, 0
-    n = _tokens_of(row, tokens)
+    n = tokens.batch * said if isinstance(said, int) else _tokens_of(row, tokens)
     times = 3 if phase == "train" else 1
-    if _is_lookup(row):
+    is_sure = tokens.noted is not None and tokens.noted.is_sure(row.tensor.name)
+    if said == "lookup" or (said != "table" and not is_sure and _is_lookup(row)):
         row_numel = row.tensor.shape[-1] if row.tensor.shape else 1
         return numel, 0, nbytes, min(nbytes, nbytes_of(dtype, row_numel * n))
     read = nbytes if n else 0
-    if not _is_product(row):
+    if said == "table" or not _is_product(row, is_sure=is_sure):
         return numel, 0, nbytes, read
     if (row.component.value, row.part) in ROUTED and experts is not None:
         n_experts, used = experts
@@ -88,7 +92,7 @@ def _is_idle(row: Parameter, tokens: Tokens) -> bool:
         return True
     if row.tensor.name.startswith(_ON_REQUEST) or f".{_ON_REQUEST}" in row.tensor.name:
         return True
-    if works_on_pictures(row, tokens.picture):
+    if works_on_pictures(row, tokens.picture) or (tokens.noted is not None and tokens.noted.works(row.tower)):
         return False
     return row.tower in ("vision", "audio") or (row.component is Component.PROJECTOR and not is_pooled(row))
 
@@ -118,9 +122,16 @@ def _is_lookup(row: Parameter) -> bool:
     return row.part == "rel_pos_bias"
 
 
-def _is_product(row: Parameter) -> bool:
-    """Whether tokens are multiplied with the tensor as a matrix (or a kernel): biases, gains and tables are not."""
-    if len(row.tensor.shape) < 2 or row.role == "bias" or row.part in _NO_PRODUCT or row.part in _ELEMENTWISE:
+def _is_product(row: Parameter, *, is_sure: bool = False) -> bool:
+    """Whether tokens are multiplied with the tensor as a matrix (or a kernel): biases, gains and tables are not.
+
+    `is_sure`: a pass file says that it is one, whatever its name.
+    """
+    if len(row.tensor.shape) < 2 or row.role == "bias":
+        return False
+    if is_sure:
+        return True
+    if row.role == "bias" or row.part in _NO_PRODUCT or row.part in _ELEMENTWISE:
         return False
     if row.component is Component.HEAD and row.part == "pooling" and row.tensor.name.endswith("probe"):
         return False

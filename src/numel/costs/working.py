@@ -6,14 +6,15 @@ from ..core.counts import experts_of
 from ..core.records import NamedTuple
 from .families import family_of
 from .fields import TextFields
-from .pictures import picture_of
+from .noted import Noted
+from .pictures import Picture, picture_of
 from .shared import runs_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..core.parameters import Parameter, ParameterTable
     from .families import Family
-    from .pictures import Picture
+    from .setting import Setting
 
 
 class Working(NamedTuple):
@@ -21,7 +22,7 @@ class Working(NamedTuple):
 
     `heard`: positions that an encoder makes of a sound, whatever the context is. `skipped`: layers that have nothing to
     work on. `again`: a row for each further run of a shared matrix. `experts`: how many there are, and how many
-    of them work on a token.
+    of them work on a token. `noted`: its pass file.
     """
 
     table: ParameterTable
@@ -32,6 +33,7 @@ class Working(NamedTuple):
     skipped: frozenset[int] = frozenset()
     again: tuple[Parameter, ...] = ()
     experts: tuple[int, int] | None = None
+    noted: Noted | None = None
 
     @property
     def is_of_pictures(self) -> bool:
@@ -45,8 +47,39 @@ class Working(NamedTuple):
 
     @property
     def n_positions(self) -> int | None:
-        """The longest context: of the text, or all tokens of a picture."""
+        """The longest context: of the text, or all tokens of a picture; None where there is no limit."""
+        if self.noted is not None:
+            stated = self.noted.named("positions")
+            if stated is not None or not self.noted.reads_text:
+                return stated
         return self.picture.n_tokens if self.picture is not None and self.picture.is_alone else self.fields.n_positions
+
+    @property
+    def has_one_length(self) -> bool:
+        """Whether its input has so many vectors and no fewer, as a picture of one size."""
+        reads_text = self.noted.reads_text if self.noted is not None else not self.is_of_pictures
+        return not reads_text and self.n_positions is not None
+
+    @property
+    def usual_context(self) -> int:
+        """1,024 tokens, or as many as the model has positions, or as its pass file says, or as a picture has."""
+        stated = self.noted.named("usual") if self.noted is not None else None
+        n = self.n_positions
+        if n is None:
+            return stated or USUAL_CONTEXT
+        return n if self.has_one_length else min(stated or USUAL_CONTEXT, n)
+
+    def at(self, setting: Setting) -> Working:
+        """The same in a setting, on which a pass file's numbers depend."""
+        if self.noted is None:
+            return self
+        decoding = setting.phase == "decode"
+        encoded = 0 if decoding else self.heard or setting.context
+        noted = self.noted.at(1 if decoding else setting.context, setting.context, encoded, decoding=decoding)
+        picture = self.picture
+        if picture is not None and picture.n_tokens == 0:  # of any size
+            picture = picture._replace(n_patches=setting.context, n_tokens=setting.context)
+        return self._replace(noted=noted, picture=picture)
 
 
 def working(table: ParameterTable) -> Working:
@@ -57,6 +90,18 @@ def working(table: ParameterTable) -> Working:
         family = family._replace(stack="decoder")  # the decoder alone, as BartForCausalLM
     heard = fields.integer("max_source_positions") if family.sound and family.stack == "encoder_decoder" else None
     skipped = frozenset(fields.get(family.skips, default=()) if family.skips else ())
+    noted, notes = None, family.notes
+    if notes is not None:
+        values = fields.values(outer=notes.model_type == fields.wrapper)
+        noted = Noted(notes, values, table.name)
+        fields.stream, heard = noted.named("d_model"), noted.named("heard") or heard
     again = tuple(runs_again(table, fields, family))
-    seen, experts = picture_of(table, fields, family), experts_of(table)
-    return Working(table, fields, family, seen, heard, skipped, again, experts)
+    if notes is not None and notes.reads == "picture":
+        n = (noted.named("positions") if noted is not None else None) or 0
+        seen: Picture | None = Picture(n, n, fields.d_model, is_alone=True)
+    else:
+        seen = picture_of(table, fields, family)
+    return Working(table, fields, family, seen, heard, skipped, again, experts_of(table), noted)
+
+
+USUAL_CONTEXT = 1024  # tokens, where nobody asks for another number

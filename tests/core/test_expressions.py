@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numel.blueprints.expressions import compile_expression, field, primes, round_up
+from numel.core.expressions import compile_expression, field, primes, round_up
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from functools import cache
 from math import ceil, isqrt, prod
 from types import MappingProxyType
 
-from ..core.records import NamedTuple
 from ..errors import Sentence
+from .records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,180 @@
+"""What does a pass file say of one model in one setting: vectors of each tensor, attention, other products, states?"""
+
+from __future__ import annotations
+
+from ..core.records import NamedTuple
+from ..errors import Sentence, UnsupportedError, UsageError
+from .attention import Attention
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from ..core.expressions import Expression
+    from ..core.parameters import Parameter
+    from .notation import Pass, Rule
+
+
+class Beside(NamedTuple):
+    """What a module does or keeps beside its tensors. `numel`: multiply-adds of one sequence, or numbers kept of it."""
+
+    component: str
+    part: str
+    tower: str
+    layer: int | None
+    numel: int
+    written: int = 0
+
+
+class Noted:
+    """A pass file with the numbers of one configuration, and of a setting once `at` was called."""
+
+    def __init__(
+        self, noted: Pass, values: Mapping[str, Any], model: str, setting: Mapping[str, Any] | None = None
+    ) -> None:
+        self._pass, self._config, self._model = noted, values, model
+        self._setting = setting or {}
+        self._known: dict[str, Any] = {}
+        self._rules: dict[str, tuple[Rule | None, dict[str, int]]] = {}
+        self._pending: set[str] = set()  # so that d_model = d_model // 2 reads the configuration's
+
+    def at(self, n: int, context: int, encoded: int, *, decoding: bool) -> Noted:
+        """The same in a setting. Raises UsageError for one that the model does not run in."""
+        setting = {"n": n, "context": context, "encoded": encoded, "decoding": decoding}
+        made = Noted(self._pass, self._config, self._model, setting)
+        for needed in self._pass.requires:
+            if not made._number(needed, {}):
+                message = Sentence("{model}: it runs only where {condition}", model=self._model, condition=needed.text)
+                raise UsageError(message, hint=Sentence("give another {option}", option="--context"))
+        return made
+
+    def named(self, name: str) -> int | None:
+        """The value of one of the names of `let` that are used, None where it is not there."""
+        return int(self._variable(name)) if name in self._pass.lets else None
+
+    def vectors(self, name: str) -> int | str | None:
+        """How many vectors of one sequence are multiplied with the tensor, or the word for it; None: nothing is said."""
+        rule, caught = self._rule(name)
+        if rule is None:
+            return None
+        return max(0, int(self._number(rule.values["n"], caught))) if rule.values else rule.word
+
+    def is_sure(self, name: str) -> bool:
+        """Whether the tensor is said to be multiplied with, whatever it is called."""
+        rule, _ = self._rule(name)
+        return rule is not None and rule.word == "always"
+
+    def _rule(self, name: str) -> tuple[Rule | None, dict[str, int]]:
+        """The last line about the tensor, and what its name caught there."""
+        if name not in self._rules:
+            fits = ((rule, rule.where.search(name)) for rule in reversed(self._pass.tokens))
+            self._rules[name] = next(((r, _caught(found.groupdict())) for r, found in fits if found), (None, {}))
+        return self._rules[name]
+
+    def works(self, tower: str) -> bool:
+        """Whether what the model reads gives a tower something to do."""
+        return self._pass.works(tower)
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether its input is text, or text beside something else."""
+        return "text" in (self._pass.reads or "text")
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether attention is described here, in the place of its matrices."""
+        return bool(self._pass.attention)
+
+    def attentions(self, rows: Iterable[Parameter]) -> tuple[Attention, ...]:
+        """Every attention that is described, in the order of the parameters."""
+        rows = list(rows)
+        return tuple(
+            self._attention(rule, caught, row)
+            for rule, caught, row in self._modules(self._pass.attention, rows)
+            if self._value(rule, "when", caught, default=True)
+        )
+
+    def _attention(self, rule: Rule, caught: dict[str, int], row: Parameter) -> Attention:
+        numbers = {name: self._value(rule, name, caught) for name in ("window", "length", "queries", "keys")}
+        pairs = None
+        if numbers["queries"] is not None or numbers["keys"] is not None:
+            queries, keys = numbers["queries"], numbers["keys"]
+            pairs = (self._setting["n"] if queries is None else queries) * (
+                self._setting["context"] if keys is None else keys
+            )
+        return Attention(
+            row.layer,
+            row.tower,
+            int(self._value(rule, "scores", caught)),
+            int(self._value(rule, "values", caught)),
+            int(self._value(rule, "kept", caught, default=0)),
+            window=numbers["window"],
+            is_cross=bool(self._value(rule, "cross", caught, default=False)),
+            length=numbers["length"],
+            reuses=int(self._value(rule, "reuses", caught, default=0)),
+            pairs=pairs,
+            queries=numbers["queries"],
+        )
+
+    def products(self, rows: Iterable[Parameter]) -> Iterator[Beside]:
+        """Products of no parameter, with the numbers that they write."""
+        for rule, caught, row in self._modules(self._pass.products, rows):
+            numel, written = (int(self._number(rule.values[name], caught)) for name in ("products", "writes"))
+            yield Beside(rule.component, rule.part, row.tower, row.layer, numel, written)
+
+    def states(self, rows: Iterable[Parameter]) -> Iterator[Beside]:
+        """What is kept of a sequence, however long it is."""
+        for rule, caught, row in self._modules(self._pass.state, rows):
+            kept = int(self._number(rule.values["kept"], caught))
+            yield Beside(rule.component, rule.part, row.tower, row.layer, kept)
+
+    def _modules(
+        self, rules: Iterable[Rule], rows: Iterable[Parameter]
+    ) -> Iterator[tuple[Rule, dict[str, int], Parameter]]:
+        """Each module that a rule is about once, with what its name caught and its first tensor."""
+        rules = tuple(rules)
+        seen = set()
+        for row in rows if rules else ():
+            for rule in rules:
+                found = None if row.excluded is not None else rule.where.search(row.tensor.name)
+                if found is None:
+                    continue
+                key = (id(rule), row.tensor.name[: found.end()])
+                if key not in seen:
+                    seen.add(key)
+                    yield rule, _caught(found.groupdict()), row
+
+    def _value(self, rule: Rule, name: str, caught: dict[str, int], *, default: Any = None) -> Any:
+        expression = rule.values.get(name)
+        return default if expression is None else self._number(expression, caught)
+
+    def _number(self, expression: Expression, caught: Mapping[str, int]) -> Any:
+        """The value of an expression; names of `let` are evaluated when they are needed."""
+        values: dict[str, Any] = dict(caught)
+        for name in expression.names - values.keys():
+            values[name] = self._variable(name)
+        try:
+            return expression.evaluate(values)
+        except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError, OverflowError) as error:
+            message = Sentence("{model}: {what} has no value here", model=self._model, what=expression.text)
+            raise UnsupportedError(message) from error
+
+    def _variable(self, name: str) -> Any:
+        if name not in self._known:
+            if name in self._pass.lets and name not in self._pending:
+                self._pending.add(name)
+                self._known[name] = self._number(self._pass.lets[name], {})
+                self._pending.discard(name)
+            elif name in self._setting:
+                return self._setting[name]
+            elif name in self._config:
+                return self._config[name]
+            else:
+                message = Sentence("{model}: the configuration does not say {field}", model=self._model, field=name)
+                raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {name}=…"))
+        return self._known[name]
+
+
+def _caught(groups: Mapping[str, str | None]) -> dict[str, int]:
+    return {name: int(text) for name, text in groups.items() if text is not None}

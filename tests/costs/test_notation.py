@@ -1,0 +1,105 @@
+"""The notation of pass files: what a line means for a tensor, and that a line which means nothing is refused with its number."""
+
+from __future__ import annotations
+
+import pytest
+
+import numel
+from numel.blueprints.library import model_types
+from numel.costs.estimate import estimate
+from numel.costs.notation import PassSyntaxError, noted_types, parse, pass_of
+from numel.costs.noted import Noted
+from numel.costs.setting import Setting
+from numel.errors import UnsupportedError, UsageError
+
+TEXT = """
+# A tower that halves its vectors from stage to stage.
+stack   encoder
+require context % 2 == 0
+
+let
+    half = context // 2
+    width = width // 4                 # of the configuration's
+
+tokens
+    stages.{stage}                  context // 2 ** stage
+    stages.{stage}.*.{up, down}     half
+    stages.1...bias_table           table
+    gate                            always n
+
+attention
+    stages.{stage}.attn     queries = half, keys = 7,
+        scores = width, values = 2 * width, when = stage > 0
+"""
+
+
+@pytest.fixture
+def noted():
+    return Noted(parse(TEXT, "halving"), {"width": 64}, "tiny").at(8, 8, 0, decoding=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "vectors"),
+    [
+        ("model.stages.2.norm.weight", 2),
+        ("stages.1.mlp.up.weight", 4),  # the later line
+        ("stages.1.mlp.upper.weight", 4),  # 8 // 2, by the first: names match at dots
+        ("stages.1.attn.deep.bias_table", "table"),
+        ("stages.0.attn.deep.bias_table", 8),
+        ("substages.2.norm.weight", None),
+    ],
+)
+def test_the_last_line_that_fits_says_how_many_vectors(noted, name, vectors):
+    assert noted.vectors(name) == vectors
+
+
+def test_a_name_of_let_may_stand_for_the_field_that_it_is_made_of(noted):
+    assert noted.named("width") == 16
+
+
+def test_only_always_overrules_what_a_name_sounds_like(noted):
+    assert noted.is_sure("gate.weight")
+    assert not noted.is_sure("stages.0.mlp.up.weight")
+
+
+def test_a_setting_in_which_it_does_not_run_is_refused(noted):
+    with pytest.raises(UsageError, match=r"context % 2 == 0"):
+        noted.at(7, 7, 0, decoding=False)
+
+
+def test_a_field_that_is_missing_is_named():
+    noted = Noted(parse(TEXT, "halving"), {}, "tiny")
+    with pytest.raises(UnsupportedError, match="does not say width"):
+        noted.named("width")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("tokens\n    a.b", "bad.pass, 2: a.b: not the columns of tokens"),
+        ("reads  smells", "bad.pass, 1: reads smells is not understood"),
+        ("attention\n    a  scores = 1", "scores and values are wanted"),
+        ("attention\n    a  scores = 1, values = 1, hats = 3", "and no others"),
+        ("tokens\n    a  import os", "no expression"),
+        ("    a  1", "no section begins"),
+        ("let\n    2 = 3", "NAME = EXPRESSION"),
+    ],
+)
+def test_a_line_that_means_nothing_is_refused(line, says):
+    with pytest.raises(PassSyntaxError, match=says):
+        parse(line, "bad")
+
+
+def test_every_pass_file_belongs_to_a_blueprint_and_is_understood():
+    assert set(noted_types()) <= set(model_types())
+    assert all(pass_of(name) for name in noted_types())
+
+
+def test_a_model_type_is_no_path():
+    assert pass_of("../passes/swin") is None
+
+
+def test_a_picture_of_one_size_takes_no_context():
+    table = numel.inspect({"model_type": "swin", "architectures": ["SwinForImageClassification"]}).table
+    with pytest.raises(UsageError, match="3136 tokens each"):
+        estimate(table, Setting(context=5))
