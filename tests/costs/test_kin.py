@@ -77,5 +77,17 @@ def test_the_first_deepseek_with_experts_by_hand():
     assert found.kv_per_token == 28 * 2 * d * 2
 
 
+def test_saprot_is_esm_without_a_head():
+    fields = {
+        "hidden_size": 1280, "num_hidden_layers": 33, "num_attention_heads": 20, "intermediate_size": 5120, "vocab_size": 446,
+        "position_embedding_type": "rotary", "max_position_embeddings": 1026, "emb_layer_norm_before": False,
+    }  # fmt: skip
+    found, known = (
+        estimate(numel.inspect({**fields, "model_type": name}).table, Setting(context=1000, batch=2))
+        for name in ("saprot", KIN["saprot"])
+    )
+    assert found.total("flops") == sum(w.flops for w in known.works if w.component != "head") > 0
+
+
 def test_every_kin_is_held_to_something():
-    assert set(KIN) == set(SIZES) | {"deepseek"}
+    assert set(KIN) == set(SIZES) | {"deepseek", "saprot"}

@@ -6,6 +6,9 @@ import pytest
 
 import numel
 from numel.blueprints.library import model_types
+from numel.core.dtypes import F32
+from numel.core.parameters import Component, Parameter
+from numel.core.tensors import TensorInfo
 from numel.costs.estimate import estimate
 from numel.costs.notation import PassSyntaxError, noted_types, parse, pass_of
 from numel.costs.noted import Noted
@@ -16,6 +19,9 @@ TEXT = """
 # A tower that halves its vectors from stage to stage.
 stack   encoder
 require context % 2 == 0
+
+config
+    keys = 7
 
 let
     half = context // 2
@@ -28,7 +34,7 @@ tokens
     gate                            always n
 
 attention
-    stages.{stage}.attn     queries = half, keys = 7,
+    stages.{stage}.attn     queries = half, keys = keys,
         scores = width, values = 2 * width, when = stage > 0
 """
 
@@ -57,14 +63,31 @@ def test_a_name_of_let_may_stand_for_the_field_that_it_is_made_of(noted):
     assert noted.named("width") == 16
 
 
+@pytest.mark.parametrize(("stated", "keys"), [({}, 7), ({"keys": 5}, 5)])
+def test_a_field_that_is_not_stated_is_what_the_pass_file_takes_it_to_be(stated, keys):
+    noted = Noted(parse(TEXT, "halving"), {"width": 64, **stated}, "tiny").at(8, 8, 0, decoding=False)
+    tensor = TensorInfo("stages.1.attn.q.weight", (4, 4), F32)
+    row = Parameter(tensor, Component.ATTENTION, "q", "weight", "main", None, None, 16)
+    assert [attention.pairs for attention in noted.attentions([row])] == [4 * keys]
+
+
 def test_only_always_overrules_what_a_name_sounds_like(noted):
     assert noted.is_sure("gate.weight")
     assert not noted.is_sure("stages.0.mlp.up.weight")
 
 
 def test_a_setting_in_which_it_does_not_run_is_refused(noted):
-    with pytest.raises(UsageError, match=r"context % 2 == 0"):
+    with pytest.raises(UsageError, match=r"context % 2 == 0") as caught:
         noted.at(7, 7, 0, decoding=False)
+    assert "another --context" in str(caught.value.hint)
+
+
+def test_a_configuration_that_does_not_run_is_refused_by_its_field():
+    wanting = parse(TEXT + "\nrequire keys > 3", "halving")
+    assert Noted(wanting, {"width": 64}, "tiny").at(8, 8, 0, decoding=False)
+    with pytest.raises(UsageError, match="keys > 3") as caught:
+        Noted(wanting, {"width": 64, "keys": 3}, "tiny").at(8, 8, 0, decoding=False)
+    assert "--set keys=" in str(caught.value.hint)
 
 
 def test_a_field_that_is_missing_is_named():

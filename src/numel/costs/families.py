@@ -173,7 +173,7 @@ _LATENT = "axk1 axk2 deepseek_v2 deepseek_v3 deepseek_v32 glm_moe_dsa hy_v4 glm4
 
 _ENCODERS = """
 bert camembert clip_text_model data2vec-text distilbert electra ernie esm esmc eurobert flaubert gte ibert jina_embeddings_v3 layoutlm
-megatron-bert metaclip_2_text_model modernbert mpnet nomic_bert rembert roberta roberta-prelayernorm roc_bert roformer splinter tapas ultrabert
+megatron-bert metaclip_2_text_model modernbert mpnet nomic_bert owlv2_text_model owlvit_text_model rembert roberta roberta-prelayernorm roc_bert roformer splinter tapas ultrabert
 xlm-roberta xlm-roberta-xl xmod xlm chinese_clip_text_model fnet
 """
 
@@ -311,6 +311,7 @@ KIN = {
     "mimo": "qwen2",
     "minicpm": "llama",
     "qwen": "llama",
+    "saprot": "esm",
     "stablelm_epoch": "stablelm",
 }
 FAMILIES |= {name: FAMILIES[known] for name, known in KIN.items()}

@@ -5,6 +5,8 @@
     stack   encoder                     # decoder (assumed), encoder, encoder_decoder
     like    gemma2                      # all that is known of another type, before what is said here
 
+    config                              # what a field is where the configuration does not state it, as in a blueprint
+        shift = 2
     let                                 # names for what is needed more than once; none is evaluated unless it is used
         side = image_size[0] // patch_size[0]
         positions = side * side
@@ -63,7 +65,7 @@ _FOLDER = os.path.join(os.path.dirname(__file__), "passes")
 _SUFFIX = ".pass"
 _MODEL_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,99}")  # a model type comes from a file: it is no path
 WORDS = frozenset({"table", "lookup", "idle"})
-_SECTIONS = frozenset({"let", "tokens", "attention", "products", "state"})
+_SECTIONS = frozenset({"config", "let", "tokens", "attention", "products", "state"})
 _READS = frozenset({"text", "picture", "sound", "text and picture", "text and sound"})
 _STACKS = frozenset({"decoder", "encoder", "encoder_decoder"})
 _OF_ATTENTION = frozenset(
@@ -94,6 +96,7 @@ class Pass(NamedTuple):
     reads: str = ""
     stack: str = ""
     like: str = ""
+    config: Mapping[str, Expression] = MappingProxyType({})
     lets: Mapping[str, Expression] = MappingProxyType({})
     requires: tuple[Expression, ...] = ()
     tokens: tuple[Rule, ...] = ()
@@ -145,6 +148,7 @@ class _Draft:
 
     def __init__(self) -> None:
         self.said: dict[str, str] = {}
+        self.config: dict[str, Expression] = {}
         self.lets: dict[str, Expression] = {}
         self.requires: list[Expression] = []
         self.rules: dict[str, list[Rule]] = {"tokens": [], "attention": [], "products": [], "state": []}
@@ -159,9 +163,9 @@ class _Draft:
             self.requires.append(compile_expression(rest.strip()))
         elif not is_inside:
             self.said[head] = _header(head, rest.strip())
-        elif self.section == "let":
+        elif self.section in ("config", "let"):
             name, value = _named(line)
-            self.lets[name] = value
+            (self.lets if self.section == "let" else self.config)[name] = value
         elif self.section:
             self.rules[self.section].append(_rule(self.section, line))
         else:
@@ -171,7 +175,8 @@ class _Draft:
         """All that was read."""
         tokens, attention, products, state = (tuple(found) for found in self.rules.values())
         reads, stack, like = (self.said.get(head, "") for head in ("reads", "stack", "like"))
-        return Pass(model_type, reads, stack, like, self.lets, tuple(self.requires), tokens, attention, products, state)
+        names, requires = (self.config, self.lets), tuple(self.requires)
+        return Pass(model_type, reads, stack, like, *names, requires, tokens, attention, products, state)
 
 
 def _on_top(own: Pass, parent: Pass) -> Pass:
@@ -180,6 +185,7 @@ def _on_top(own: Pass, parent: Pass) -> Pass:
         reads=own.reads or parent.reads,
         stack=own.stack or parent.stack,
         like=parent.like or own.like,
+        config={**parent.config, **own.config},
         lets={**parent.lets, **own.lets},
         requires=parent.requires + own.requires,
         tokens=parent.tokens + own.tokens,

@@ -46,8 +46,13 @@ class Noted:
         for needed in self._pass.requires:
             if not made._number(needed, {}):
                 message = Sentence("{model}: it runs only where {condition}", model=self._model, condition=needed.text)
-                raise UsageError(message, hint=Sentence("give another {option}", option="--context"))
+                raise UsageError(message, hint=Sentence("give another {option}", option=made._at_fault(needed)))
         return made
+
+    def _at_fault(self, needed: Expression) -> str:
+        """The option by which a condition can be met."""
+        fields = sorted(needed.names - self._setting.keys() - self._pass.lets.keys())
+        return "--context" if "context" in needed.names or not fields else f"--set {fields[0]}=…"
 
     def named(self, name: str) -> int | None:
         """The value of one of the names of `let` that are used, None where it is not there."""
@@ -170,6 +175,8 @@ class Noted:
                 return self._setting[name]
             elif name in self._config:
                 return self._config[name]
+            elif name in self._pass.config:
+                return self._number(self._pass.config[name], {})
             else:
                 message = Sentence("{model}: the configuration does not say {field}", model=self._model, field=name)
                 raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {name}=…"))
