@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,6 +23,16 @@ Maker: TypeAlias = "Callable[[Any, int, int, Any], dict[str, Any]]"
 _KINDS = (flop_texts, flop_encoders, flop_pictures, flop_sounds, flop_wrappers)
 AGREEING: dict[str, dict[str, Any]] = {name: fields for kind in _KINDS for name, fields in kind.AGREEING.items()}
 INPUTS: dict[str, Maker] = {name: make for kind in _KINDS for name, make in kind.INPUTS.items()}
+# Types that are given all of their inputs for each new token again, not token ids alone.
+EVERY_TIME: frozenset[str] = frozenset().union(*(getattr(kind, "EVERY_TIME", ()) for kind in _KINDS))
+# Classes that transformers has without offering them: the type's module and the name there.
+CLASSES: dict[str, str] = {name: place for kind in _KINDS for name, place in getattr(kind, "CLASSES", {}).items()}
+
+
+def class_of(model_type: str) -> Any:
+    """The class of CLASSES."""
+    module, name = CLASSES[model_type].split(".")
+    return getattr(importlib.import_module(f"transformers.models.{module}.modeling_{module}"), name)
 
 
 def inputs(model: Any, config: Any, n: int, batch: int) -> dict[str, Any]:

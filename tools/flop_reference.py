@@ -15,7 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from config_variants import valid
-from flop_inputs import AGREEING, inputs
+from flop_inputs import AGREEING, EVERY_TIME, inputs
 from transformers_reference import config_class, make_config
 
 if TYPE_CHECKING:
@@ -69,7 +69,11 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
         if cache is None:
             return Counted(prefill, None, None)
         cached = sum(tensor.numel() for tensor in _tensors(cache) if tensor.dim() > 2)  # (others count)
-        if extra:
+        if config.model_type in EVERY_TIME:
+            first = model(**inputs(model, config, n - 1, batch), use_cache=True)
+            again = inputs(model, config, 1, batch) | {"past_key_values": first.past_key_values}
+            decode, _ = _run(model, **again)
+        elif extra:
             ids = given["decoder_input_ids"]
             first = model(**{**given, "decoder_input_ids": ids[:, :-1]}, use_cache=True)
             kept = {"encoder_outputs": (first.encoder_last_hidden_state,), "decoder_input_ids": ids[:, -1:]}

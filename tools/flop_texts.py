@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+from transformers import DynamicCache, EncoderDecoderCache
+
 if TYPE_CHECKING:
     from flop_inputs import Maker
 
@@ -38,6 +41,7 @@ AGREEING: dict[str, dict[str, Any]] = {
     "mvp": {"use_prompt": False},
     "gemma3_text": {"use_bidirectional_attention": False},
     "gemma4_text": {"use_bidirectional_attention": "vision"},
+    "diffusion_gemma_text": {"use_bidirectional_attention": "vision", "hidden_size": 32, "num_experts": 4},
     "gemma4_unified_text": {"use_bidirectional_attention": "vision"},
     "smollm3": {"use_sliding_window": False},
     "dots1": _ROUTED | {"n_group": 1},
@@ -106,8 +110,68 @@ AGREEING: dict[str, dict[str, Any]] = {
         "num_hidden_layers": 3,
         "layer_types": ["minimax_m3_sparse", "full_attention", "minimax_m3_sparse"],
     },
+    "hunyuan_vl_text": _MROPE
+    | {"head_dim": 16, "rope_parameters": {"rope_type": "default", "mrope_section": [2, 2, 2, 2]}},
+    "moshi_depth": {"num_codebooks": 12},  # as many as there are tokens in a sequence, and more
     "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
     "qwen2_5_vl_text": _MROPE,
 }
 
-INPUTS: dict[str, Maker] = {}
+
+_HEARD = 11  # tokens of a text that is read out: as many as the tests ask for
+
+
+def _uncached(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Tokens for an encoder that would fill a cache if it were asked to."""
+    return {"input_ids": _ids(config, n, batch, device), "use_cache": False}
+
+
+def _with_streams(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Dia's decoder: so many codes at each step, and what an encoder made of a text."""
+    return {
+        "input_ids": torch.ones((batch, n, config.num_channels), dtype=torch.long, device=device),
+        "encoder_hidden_states": torch.zeros((batch, _HEARD, config.cross_hidden_size), device=device),
+        "past_key_values": EncoderDecoderCache(DynamicCache(), DynamicCache()),
+    }
+
+
+def _with_delay(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Voxtral Realtime's: how late the text may come, as one vector for each sequence."""
+    return {
+        "input_ids": _ids(config, n, batch, device),
+        "t_cond": torch.zeros((batch, 1, config.hidden_size), device=device),
+    }
+
+
+def _with_steps(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Moshi's depth decoder: what the large decoder made of each step."""
+    return {
+        "input_ids": _ids(config, n, batch, device),
+        "last_hidden_state": torch.zeros((batch, n, config.input_size), device=device),
+    }
+
+
+def _ids(config: Any, n: int, batch: int, device: Any) -> Any:  # noqa: ARG001 - called as a maker is
+    return torch.ones((batch, n), dtype=torch.long, device=device)
+
+
+INPUTS: dict[str, Maker] = {
+    "bert-generation": _uncached,
+    "dia_decoder": _with_streams,
+    "moshi_depth": _with_steps,
+    "voxtral_realtime_text": _with_delay,
+}
+EVERY_TIME = frozenset({"dia_decoder", "moshi_depth", "voxtral_realtime_text"})
+
+CLASSES: dict[str, str] = {
+    "moshi": "moshi.MoshiForCausalLM",
+    "bert-generation": "bert_generation.BertGenerationEncoder",
+    "kosmos_2_text_model": "kosmos2.Kosmos2TextModel",
+    "kosmos_2_5_text_model": "kosmos2_5.Kosmos2_5TextModel",
+    "canary_decoder": "canary.CanaryDecoder",
+    "dia_decoder": "dia.DiaDecoder",
+    "moshi_depth": "moshi.MoshiDepthDecoder",
+    "blt_global_transformer": "blt.BltGlobalTransformer",
+    "blt_local_encoder": "blt.BltLocalEncoder",
+    "blt_local_decoder": "blt.BltLocalDecoder",
+}

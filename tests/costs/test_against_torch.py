@@ -23,6 +23,7 @@ from numel.errors import ConfigError
 pytest.importorskip("torch", reason="torch is not installed: there is no FlopCounterMode to compare with")
 pytest.importorskip("transformers", reason="transformers is not installed: there is nothing to count")
 
+from flop_inputs import CLASSES, class_of
 from flop_reference import runnable
 from transformers_reference import head_classes, knows
 
@@ -34,6 +35,8 @@ _HEADS = ("ForConditionalGeneration", "LMHeadModel", "ForCausalLM", "ForMaskedLM
 
 def the_class(model_type):
     """The class that predicts tokens, or the bare model."""
+    if model_type in CLASSES:
+        return CLASSES[model_type].partition(".")[2], class_of(model_type)
     family = family_called(model_type) or Family()
     unfit = ("LMHeadModel", "ForCausalLM") if family.stack == "encoder" else ()
     classes = head_classes(model_type)

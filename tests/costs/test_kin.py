@@ -8,6 +8,7 @@ import numel
 from numel.costs.estimate import estimate
 from numel.costs.families import KIN
 from numel.costs.setting import Setting, dtype_called
+from numel.errors import UsageError
 
 SEVEN_B = {
     "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
@@ -26,11 +27,49 @@ FALCON = {
 FALCON_40B = FALCON | {
     "hidden_size": 8192, "num_hidden_layers": 60, "num_attention_heads": 128, "new_decoder_architecture": True,
 }  # fmt: skip
+MOE = SEVEN_B | {
+    "vocab_size": 126464,
+    "first_k_dense_replace": 1,
+    "moe_intermediate_size": 1408,
+    "num_experts_per_tok": 6,
+    "num_key_value_heads": 4,
+}
+MINIMAX = SEVEN_B | {
+    "vocab_size": 200064,
+    "num_hidden_layers": 4,
+    "num_local_experts": 8,
+    "num_experts_per_tok": 2,
+    "head_dim": 128,
+    "num_key_value_heads": 8,
+}
+KINDS = ["linear_attention"] * 3 + ["full_attention"]
 # (their own fields, where they are called otherwise, beside those of both)
 SIZES = {
     "RefinedWeb": ({"n_head_kv": 8}, {**FALCON_40B, "num_kv_heads": 8}),
     "RefinedWebModel": ({}, FALCON),
     "aquila": ({}, {**SEVEN_B, "vocab_size": 100008}),
+    "bailing_moe": (
+        {"num_experts": 64, "num_shared_experts": 2, "head_dim": 128},
+        {**MOE, "n_routed_experts": 64, "n_shared_experts": 2, "head_dim": 128},
+    ),
+    "chatglm": (
+        {"num_layers": 32, "ffn_hidden_size": 11008, "multi_query_attention": True, "multi_query_group_num": 4},
+        {**SEVEN_B, "num_key_value_heads": 4, "head_dim": 128, "padded_vocab_size": 65024, "vocab_size": 65024},
+    ),
+    "exaone4_5_text": ({}, {**SEVEN_B, "num_key_value_heads": 8, "sliding_window": 300, "vocab_size": 102400}),
+    "minimax_m1": ({"attn_type_list": [0, 0, 0, 1]}, {**MINIMAX, "layer_types": KINDS}),
+    "minimax_text_01": ({"attn_type_list": [0, 0, 0, 1]}, {**MINIMAX, "layer_types": KINDS}),
+    "openelm": (
+        {
+            "model_dim": 4096,
+            "num_transformer_layers": 32,
+            "num_query_heads": [32] * 32,
+            "num_kv_heads": [32] * 32,
+            "ffn_multipliers": [2.6875] * 32,
+        },
+        {**SEVEN_B, "vocab_size": 32000},
+    ),
+    "phi-msft": ({"n_embd": 4096, "n_layer": 32, "n_head": 32, "n_inner": 11008}, {**SEVEN_B, "vocab_size": 51200}),
     "baichuan": ({}, {**SEVEN_B, "vocab_size": 125696}),
     "exaone": ({"num_layers": 32}, {**SEVEN_B, "num_key_value_heads": 8, "vocab_size": 102400}),
     "internlm2": ({"bias": False}, {**SEVEN_B, "num_key_value_heads": 8, "vocab_size": 92544}),
@@ -87,6 +126,15 @@ def test_saprot_is_esm_without_a_head():
         for name in ("saprot", KIN["saprot"])
     )
     assert found.total("flops") == sum(w.flops for w in known.works if w.component != "head") > 0
+
+
+def test_llada2_runs_as_ling_does_and_decodes_no_single_token():
+    fields = {**MOE, "num_experts": 64, "num_shared_experts": 2, "head_dim": 128}
+    llada, ling = (numel.inspect({**fields, "model_type": name}).table for name in ("llada2_moe", "bailing_moe"))
+    for field in ("flops", "kv_nbytes"):
+        assert estimate(llada, Setting()).total(field) == estimate(ling, Setting()).total(field) > 0
+    with pytest.raises(UsageError, match="not decoding"):
+        estimate(llada, Setting("decode"))
 
 
 def test_every_kin_is_held_to_something():

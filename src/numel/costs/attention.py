@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .fields import TextFields
     from .working import Working
 
-CROSS = re.compile(r"cross_?att|enc_?dec_?att|encoder_att", re.IGNORECASE)
+CROSS = re.compile(r"cross_?att|enc_?dec_?att|encoder_(?:decoder_)?att", re.IGNORECASE)
 _BESIDE = re.compile(rf"{MAPS.pattern}|adapter_list")  # maps of distances; what is added to queries, keys and values
 _LEAF = re.compile(r"\.[^.]+\.(?:weight|bias)$")
 _VISION = frozenset({"vision", "audio"})

@@ -167,6 +167,8 @@ glm4 glm4_moe glm4v_text glm4v_moe_text glm_ocr_text gpt-sw3 gpt2 gpt_bigcode gp
 hunyuan_v1_dense hunyuan_v1_moe hy_v3 hyperclovax imagegpt internlm3 iquestcoder jais2 llama minimax_m2 mpt nanochat nemotron olmo
 olmo2 olmoe openai-gpt opt paddleocr_vl_text persimmon phi seed_oss solar_open stablelm trocr git xglm chameleon cosmos3_edge_text
 deepseek_ocr2_text emu3_text_model granite4_vision_text granite_docling_text minimax_m3_vl_text molmo2_text
+canary_decoder hunyuan_vl_text kosmos_2_5_text_model kosmos_2_text_model musicgen_decoder musicgen_melody_decoder
+pix2struct_text_model pp_formulanet_text
 """
 
 _LATENT = "axk1 axk2 deepseek_v2 deepseek_v3 deepseek_v32 glm_moe_dsa hy_v4 glm4_moe_lite minicpm3 mistral4 youtu"
@@ -174,7 +176,7 @@ _LATENT = "axk1 axk2 deepseek_v2 deepseek_v3 deepseek_v32 glm_moe_dsa hy_v4 glm4
 _ENCODERS = """
 bert camembert clip_text_model data2vec-text distilbert electra ernie esm esmc eurobert flaubert gte ibert jina_embeddings_v3 layoutlm
 megatron-bert metaclip_2_text_model modernbert mpnet nomic_bert owlv2_text_model owlvit_text_model rembert roberta roberta-prelayernorm roc_bert roformer splinter tapas ultrabert
-xlm-roberta xlm-roberta-xl xmod xlm chinese_clip_text_model fnet
+xlm-roberta xlm-roberta-xl xmod xlm chinese_clip_text_model fnet bert-generation
 """
 
 _ENCODER_DECODERS = "bart blenderbot blenderbot-small fsmt m2m_100 marian mbart mt5 pegasus plbart pop2piano t5 umt5"
@@ -209,6 +211,7 @@ _WINDOWED: dict[str, Windows] = {
     "ministral3": Windows(_nowhere),
     "mistral": Windows(_nowhere, 4096),
     "mixtral": Windows(_nowhere),
+    "moshi": Windows(_nowhere, 3000),
     "muse_glimmer_text": Windows(_every_from_last(4), 2048),
     "muse_spark_text": Windows(_every_from_last(4), 2048),
     "olmo3": Windows(_every(4), 4096),
@@ -239,7 +242,7 @@ paligemma qwen2_5_vl qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_vl
 video_llava vipllava mllama molmo2
 cohere_compass cosmos3_edge deepseek_ocr2 deepseek_vl_hybrid emu3 exaone4_5 glm46v glm4v glm4v_moe glmga granite_docling
 hyperclovax_vision_v2 kimi_k25 lfm3_vl minicpm_ocr minicpmv4_6 minicpmv4_7 minimax_m3_vl muse_glimmer paddleocr_vl pp_chart2table qianfan_ocr
-qwen2_5_omni_thinker qwen3_omni_moe_thinker step3p7 ultravbert vibevoice_asr
+qwen2_5_omni_thinker qwen3_omni_moe_thinker step3p7 ultravbert vibevoice_asr kosmos-2.5
 """
 WRAPPERS = frozenset(_WRAPPERS.split())
 
@@ -259,7 +262,7 @@ FAMILIES: dict[str, Family] = {
     "gemma3n_text": Family(windows=Windows(_every(5), 512), reuses=True, streams="altup"),
     "deepseek_v4": Family(attention="compressed", windows=Windows(_nowhere, 128), streams="hyper"),
     **dict.fromkeys(
-        ("gemma4_text", "gemma4_unified_text"),
+        ("gemma4_text", "gemma4_unified_text", "diffusion_gemma_text"),
         Family(
             windows=Windows(_every_and_last(6), 512, last_sees_all=True),
             unless="use_bidirectional_attention=all",
@@ -293,6 +296,7 @@ FAMILIES: dict[str, Family] = {
     "whisper": Family("encoder_decoder", sound=True),
     "mllama_text_model": Family(skips="cross_attention_layers"),
     "rwkv": Family(recurrence="rwkv"),
+    "unlimited_ocr_text": Family(),  # the page and the prompt, which a context is; only what it writes has a window
     "diffllama": Family(attention="twice"),
     "olmo_hybrid": Family(recurrence="delta"),
     "recurrent_gemma": Family(windows=Windows(_nowhere, 2048, field="attention_window_size"), recurrence="rglru"),
@@ -304,12 +308,19 @@ KIN = {
     "RefinedWebModel": "falcon",
     "aquila": "llama",
     "baichuan": "llama",
+    "bailing_moe": "glm4_moe",
+    "chatglm": "glm",
     "deepseek": "llama",
     "exaone": "llama",
+    "exaone4_5_text": "exaone4",
     "internlm2": "llama",
     "kimi_k2": "deepseek_v3",
     "mimo": "qwen2",
     "minicpm": "llama",
+    "minimax_m1": "minimax",
+    "minimax_text_01": "minimax",
+    "openelm": "llama",
+    "phi-msft": "phi",
     "qwen": "llama",
     "saprot": "esm",
     "stablelm_epoch": "stablelm",

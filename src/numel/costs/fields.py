@@ -18,7 +18,7 @@ _POSITIONS = (
     "max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "seq_length", "max_target_positions",
     "n_ctx",
 )  # fmt: skip
-_WIDTHS = ("hidden_size", "n_embd", "d_model", "n_embed", "dim", "emb_dim", "hidden_dim")
+_WIDTHS = ("hidden_size", "n_embd", "d_model", "n_embed", "dim", "emb_dim", "hidden_dim", "embed_dim", "model_dim")
 _HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads", "encoder_attention_heads")
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "encoder_layers")
 
