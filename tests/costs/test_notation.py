@@ -32,6 +32,7 @@ tokens
     stages.{stage}.*.{up, down}     half
     stages.1...bias_table           table
     gate                            always n
+    positions_proj                  once 2 * n - 1
 
 attention
     stages.{stage}.attn     queries = half, keys = keys,
@@ -74,6 +75,12 @@ def test_a_field_that_is_not_stated_is_what_the_pass_file_takes_it_to_be(stated,
 def test_only_always_overrules_what_a_name_sounds_like(noted):
     assert noted.is_sure("gate.weight")
     assert not noted.is_sure("stages.0.mlp.up.weight")
+
+
+def test_once_is_of_the_batch_together(noted):
+    assert noted.vectors("positions_proj.weight") == 15
+    assert noted.is_shared("positions_proj.weight")
+    assert not noted.is_shared("gate.weight")
 
 
 def test_a_setting_in_which_it_does_not_run_is_refused(noted):

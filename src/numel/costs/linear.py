@@ -70,7 +70,9 @@ def linear_cost(
     said = tokens.noted.vectors(row.tensor.name) if tokens.noted is not None else None
     if said == "idle" or (said is None and _is_idle(row, tokens)):
         return numel, 0, nbytes, 0
-    n = tokens.batch * said if isinstance(said, int) else _tokens_of(row, tokens)
+    n = _tokens_of(row, tokens)
+    if isinstance(said, int):
+        n = said if tokens.noted is not None and tokens.noted.is_shared(row.tensor.name) else tokens.batch * said
     times = 3 if phase == "train" else 1
     is_sure = tokens.noted is not None and tokens.noted.is_sure(row.tensor.name)
     if said == "lookup" or (said != "table" and not is_sure and _is_lookup(row)):

@@ -18,6 +18,7 @@
         embeddings.probe                table           # no product: added as it is, and read as a whole
         embed                           lookup          # rows of it are taken
         mixer.A                         always n        # a product, though the name does not sound like one
+        position_proj                   once 2 * n - 1  # of the batch together: a table that is mapped
         mtp                             idle            # does not work in a plain pass, and is not read
 
     attention                           # one for each module of this name, in the place of all q, k, v and o matrices
@@ -65,6 +66,7 @@ _FOLDER = os.path.join(os.path.dirname(__file__), "passes")
 _SUFFIX = ".pass"
 _MODEL_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,99}")  # a model type comes from a file: it is no path
 WORDS = frozenset({"table", "lookup", "idle"})
+_BEFORE_NUMBERS = frozenset({"always", "once"})
 _SECTIONS = frozenset({"config", "let", "tokens", "attention", "products", "state"})
 _READS = frozenset({"text", "picture", "sound", "text and picture", "text and sound"})
 _STACKS = frozenset({"decoder", "encoder", "encoder_decoder"})
@@ -238,8 +240,9 @@ def _rule(section: str, line: str) -> Rule:
     if section == "tokens" and len(columns) == 2:
         if columns[1] in WORDS:
             return Rule(where, {}, columns[1])
-        is_sure = columns[1].startswith("always ")
-        return Rule(where, {"n": compile_expression(columns[1].removeprefix("always "))}, "always" if is_sure else "")
+        word, _, rest = columns[1].partition(" ")
+        word, number = (word, rest) if word in _BEFORE_NUMBERS else ("", columns[1])
+        return Rule(where, {"n": compile_expression(number)}, word)
     if section == "state" and len(columns) == 3:
         return Rule(where, {"kept": compile_expression(columns[2])}, "", columns[1], "state")
     if section == "products" and len(columns) in (3, 4) and len(columns[1].split()) == 2:

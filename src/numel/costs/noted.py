@@ -70,6 +70,11 @@ class Noted:
         rule, _ = self._rule(name)
         return rule is not None and rule.word == "always"
 
+    def is_shared(self, name: str) -> bool:
+        """Whether its vectors are those of the batch together."""
+        rule, _ = self._rule(name)
+        return rule is not None and rule.word == "once"
+
     def _rule(self, name: str) -> tuple[Rule | None, dict[str, int]]:
         """The last line about the tensor, and what its name caught there."""
         if name not in self._rules:
