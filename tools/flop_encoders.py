@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 if TYPE_CHECKING:
     from flop_inputs import Maker
 
@@ -15,7 +17,27 @@ AGREEING: dict[str, dict[str, Any]] = {
         "conv_kernel_size": 3,
     },
     "yoso": {"use_expectation": True, "conv_window": 3},
+    "perceiver": {
+        "num_self_attends_per_block": 2, "num_blocks": 2, "d_latents": 48, "qk_channels": 32, "v_channels": 48,
+        "num_self_attention_heads": 4, "num_cross_attention_heads": 2, "self_attention_widening_factor": 2,
+    },
     "convbert": {"conv_kernel_size": 5},
 }
 
-INPUTS: dict[str, Maker] = {}
+
+
+def _queries(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Vectors that ask, and as many of an encoder that they look at."""
+    seen = torch.zeros((batch, n, config.encoder_hidden_size), device=device)
+    return {"query_embeds": torch.zeros((batch, n, config.hidden_size), device=device), "encoder_hidden_states": seen}
+
+
+def _queries_alone(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    return {"input_ids": None, **_queries(config, n, batch, device)}
+
+
+INPUTS: dict[str, Maker] = {
+    "blip_2_qformer": _queries,
+    "instructblip_qformer": _queries_alone,
+    "instructblipvideo_qformer": _queries_alone,
+}

@@ -17,7 +17,7 @@
         classifier                      1
         embeddings.probe                table           # no product: added as it is, and read as a whole
         embed                           lookup          # rows of it are taken
-        mixer.A                         always n        # a product, though the name does not sound like one
+        mixer.A                         always n        # a product, though the name does not sound like one or is tied
         position_proj                   once 2 * n - 1  # of the batch together: a table that is mapped
         mtp                             idle            # does not work in a plain pass, and is not read
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..core.parameters import Parameter, ParameterTable
     from .families import Family
     from .fields import TextFields
+    from .noted import Noted
 
 _ADAPTER = "adapter_list"  # of which each place of a shared block has its own, though the block holds all
 _LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
@@ -23,6 +24,13 @@ def runs_again(table: ParameterTable, fields: TextFields, family: Family) -> lis
     if family.sharing == "ties":
         return _ties(table)
     return []
+
+
+def tied_again(table: ParameterTable, noted: Noted) -> list[Parameter]:
+    """A row for each tied name that a pass file says is multiplied with, whatever it is called."""
+    rows = {row.tensor.name: row for row in table.rows} if table.aliases else {}
+    ties = ((name, rows[target]) for name, target in table.aliases.items() if target in rows and noted.is_sure(name))
+    return [row._replace(tensor=row.tensor._replace(name=name)) for name, row in ties]
 
 
 def _groups(table: ParameterTable, fields: TextFields) -> list[Parameter]:

@@ -8,7 +8,7 @@ from .families import family_of
 from .fields import TextFields
 from .noted import Noted
 from .pictures import Picture, picture_of
-from .shared import runs_again
+from .shared import runs_again, tied_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def working(table: ParameterTable) -> Working:
         values = fields.values(outer=notes.model_type == fields.wrapper)
         noted = Noted(notes, values, table.name)
         fields.stream, heard = noted.named("d_model"), noted.named("heard") or heard
-    again = tuple(runs_again(table, fields, family))
+    again = (*runs_again(table, fields, family), *(tied_again(table, noted) if noted is not None else ()))
     if notes is not None and notes.reads == "picture":
         n = (noted.named("positions") if noted is not None else None) or 0
         seen: Picture | None = Picture(n, n, fields.d_model, is_alone=True)
