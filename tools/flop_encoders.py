@@ -17,13 +17,19 @@ AGREEING: dict[str, dict[str, Any]] = {
         "conv_kernel_size": 3,
     },
     "yoso": {"use_expectation": True, "conv_window": 3},
+    "funnel": {"block_sizes": [2, 1, 2], "block_repeats": [1, 2, 1]},
     "perceiver": {
-        "num_self_attends_per_block": 2, "num_blocks": 2, "d_latents": 48, "qk_channels": 32, "v_channels": 48,
-        "num_self_attention_heads": 4, "num_cross_attention_heads": 2, "self_attention_widening_factor": 2,
+        "num_self_attends_per_block": 2,
+        "num_blocks": 2,
+        "d_latents": 48,
+        "qk_channels": 32,
+        "v_channels": 48,
+        "num_self_attention_heads": 4,
+        "num_cross_attention_heads": 2,
+        "self_attention_widening_factor": 2,
     },
     "convbert": {"conv_kernel_size": 5},
 }
-
 
 
 def _queries(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
