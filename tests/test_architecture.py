@@ -45,6 +45,7 @@ ALLOWED = {
         "blueprints",
         "reconcile",
         "quantised",
+        "costs",  # fields that decide no shape but a cost
         "statistics",  # what a file of histograms gives in the place of weights
     },
     "running": {"core", "errors", "sources", "classify", "runs"},

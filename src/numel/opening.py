@@ -285,6 +285,7 @@ def _from_config(config: ModelConfig, source: Source, name: str | None, wanted: 
 def _check_known(field: str, values: Mapping[str, Any], fields: Mapping[str, Any], blueprint: Blueprint) -> None:
     """Raises UsageError for a field to change that nothing reads; `values`, `fields`: as counted, and as published."""
     from .blueprints.hyperparameters import SubConfig
+    from .costs.notation import pass_of
 
     aliases = {rule.name: rule.target for rule in blueprint.rules if rule.mode == "->"}
     outer, dot, inner = field.partition(".")
@@ -292,6 +293,8 @@ def _check_known(field: str, values: Mapping[str, Any], fields: Mapping[str, Any
     if isinstance(inside, SubConfig) and isinstance(fields.get(outer), dict):
         return _check_known(inner, inside, fields[outer], inside.blueprint)
     known = {*values, *fields, *aliases} - {"in_memory"}  # which the form decides
+    noted = pass_of(blueprint.model_type)
+    known |= {*noted.config} if noted is not None else set()  # the size of a picture, which decides no shape but a cost
     if field in known or field in _ALWAYS_KNOWN:
         return None
     message = Sentence(

@@ -9,7 +9,7 @@ from ..costs.memory import USABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ..costs.memory import Training
     from .cost import ModelCost
@@ -83,12 +83,10 @@ def _inputs(result: Sequence[ModelCost]) -> list[Text]:
     """What is read beside text, or instead of it, and what works more than once or on a choice of tokens."""
     said = []
     if any(c.estimate.picture for c in result):
-        said.append(
-            Text(
-                "a picture has the size that the configuration states; its tokens are its patches and what the model adds to "
-                "them (a class, registers); --batch counts pictures"
-            )
-        )
+        said += [
+            *_sizes(result),
+            Text("--batch counts pictures; their tokens are patches and what is added to them (a class, registers)"),
+        ]
     if any(c.estimate.family.sound for c in result):
         said.append(
             Text("the encoder hears a sound of full length (30 s in Whisper); --context counts the decoder's tokens")
@@ -109,6 +107,28 @@ def _inputs(result: Sequence[ModelCost]) -> list[Text]:
             )
         )
     return said
+
+
+def _sizes(result: Sequence[ModelCost]) -> Iterator[Text]:
+    """How large the picture or the film is that each model sees."""
+    for cost in result:
+        picture = cost.estimate.picture
+        if picture is None or not picture.size:
+            continue
+        names = ("frames", "height", "width")[-len(picture.size) :]
+        sizes = {name: Value(size, Unit.COUNT) for name, size in zip(names, picture.size, strict=True)}
+        size = Text("{height} × {width} pixels", sizes)
+        if "frames" in sizes:
+            size = Text("{frames} frames of {height} × {width} pixels", sizes)
+        values: dict[str, Value | Text] = {"model": Value(cost.estimate.table.name, Unit.NAME), "size": size}
+        if picture.is_assumed:
+            yield Text(
+                "{model}: a picture of {size}: its configuration states no size, and this is the usual one; --set "
+                "image_size=… says another",
+                values,
+            )
+        else:
+            yield Text("{model}: a picture of {size}, as its configuration states", values)
 
 
 def _states_its_type(cost: ModelCost) -> bool:

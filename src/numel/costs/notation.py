@@ -5,7 +5,7 @@
     stack   encoder                     # decoder (assumed), encoder, encoder_decoder
     like    gemma2                      # all that is known of another type, before what is said here
 
-    config                              # what a field is where the configuration does not state it, as in a blueprint
+    config                              # what a field is where the configuration states none or null
         shift = 2
     let                                 # names for what is needed more than once; none is evaluated unless it is used
         side = image_size[0] // patch_size[0]
@@ -37,7 +37,8 @@
 - Variables: the configuration's values as the blueprint fills them in, `context`, `n` (new vectors: 1 when decoding),
   `encoded` (what an encoder reads, 0 when decoding), `decoding`, what braces caught, and the names of `let`.
   Expressions are those of `core.expressions`.
-- Names of `let` that are used: `positions` (vectors of the input; of a picture or a sound all there are, else the most),
+- Names of `let` that are used: `size` (height and width of the picture in pixels, of a film its frames before them; the
+  field `image_size` is where it comes from), `positions` (vectors of the input; of a picture or a sound all there are, else the most),
   `usual` (the context that is taken where nobody asks), `d_model` (the stream's width), `heard` (what an encoder makes of
   a sound, whatever the context is).
 - Of an attention: `scores` and `values` are widths of all heads together; `kept`: numbers that the cache keeps of each

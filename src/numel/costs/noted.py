@@ -58,6 +58,14 @@ class Noted:
         """The value of one of the names of `let` that are used, None where it is not there."""
         return int(self._variable(name)) if name in self._pass.lets else None
 
+    def listed(self, name: str) -> tuple[int, ...]:
+        """The same for a name that is a list of numbers, () where it is not there."""
+        return tuple(map(int, self._variable(name))) if name in self._pass.lets else ()
+
+    def is_assumed(self, name: str) -> bool:
+        """Whether the configuration leaves a field out, or null, whose value the pass file says."""
+        return name in self._pass.config and self._config.get(name) is None
+
     def vectors(self, name: str) -> int | str | None:
         """How many vectors of one sequence are multiplied with the tensor, or the word for it; None: nothing is said."""
         rule, caught = self._rule(name)
@@ -68,7 +76,7 @@ class Noted:
     def is_sure(self, name: str) -> bool:
         """Whether the tensor is said to be multiplied with, whatever it is called."""
         rule, _ = self._rule(name)
-        return rule is not None and rule.word == "always"
+        return rule is not None and rule.word in ("always", "once")
 
     def is_shared(self, name: str) -> bool:
         """Whether its vectors are those of the batch together."""
@@ -178,7 +186,7 @@ class Noted:
                 self._pending.discard(name)
             elif name in self._setting:
                 return self._setting[name]
-            elif name in self._config:
+            elif name in self._config and not self.is_assumed(name):
                 return self._config[name]
             elif name in self._pass.config:
                 return self._number(self._pass.config[name], {})

@@ -29,13 +29,16 @@ _POOLED = re.compile(r"pooler|\.head\.|^head\.|(?:text|visual)_projection|text_m
 class Picture(NamedTuple):
     """What an encoder makes of one picture: patches, and all tokens of its layers. `d_model`: their width.
 
-    `is_alone`: the whole model works on pictures; else only its vision tower, and the rest on text.
+    `is_alone`: the whole model works on pictures; else only its vision tower, and the rest on text. `size`: height and
+    width in pixels, of a film its frames before them; `is_assumed`: the configuration does not state it.
     """
 
     n_patches: int
     n_tokens: int
     d_model: int
     is_alone: bool
+    size: tuple[int, ...] = ()
+    is_assumed: bool = False
 
 
 def picture_of(table: ParameterTable, fields: TextFields, family: Family) -> Picture | None:
@@ -52,7 +55,8 @@ def picture_of(table: ParameterTable, fields: TextFields, family: Family) -> Pic
         if row.component is Component.EMBEDDING and row.part == "special" and _EXTRA.search(row.tensor.name)
     )
     reads = any(row.component is Component.EMBEDDING and row.part == "token" for row in table.rows)
-    return Picture(n_patches, n_patches + extra, seen.d_model, family.pictures == ALONE or not reads)
+    is_alone = family.pictures == ALONE or not reads
+    return Picture(n_patches, n_patches + extra, seen.d_model, is_alone, (across, down))
 
 
 def _pair(fields: TextFields, name: str) -> tuple[int, int]:

@@ -96,9 +96,10 @@ def working(table: ParameterTable) -> Working:
         noted = Noted(notes, values, table.name)
         fields.stream, heard = noted.named("d_model"), noted.named("heard") or heard
     again = (*runs_again(table, fields, family), *(tied_again(table, noted) if noted is not None else ()))
-    if notes is not None and notes.reads == "picture":
-        n = (noted.named("positions") if noted is not None else None) or 0
-        seen: Picture | None = Picture(n, n, fields.d_model, is_alone=True)
+    if noted is not None and notes is not None and notes.reads == "picture":
+        n = noted.named("positions") or 0
+        size, is_assumed = noted.listed("size"), noted.is_assumed("image_size")
+        seen: Picture | None = Picture(n, n, fields.d_model, is_alone=True, size=size, is_assumed=is_assumed)
     else:
         seen = picture_of(table, fields, family)
     return Working(table, fields, family, seen, heard, skipped, again, experts_of(table), noted)
