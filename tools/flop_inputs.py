@@ -25,6 +25,10 @@ AGREEING: dict[str, dict[str, Any]] = {name: fields for kind in _KINDS for name,
 INPUTS: dict[str, Maker] = {name: make for kind in _KINDS for name, make in kind.INPUTS.items()}
 # Types that are given all of their inputs for each new token again, not token ids alone.
 EVERY_TIME: frozenset[str] = frozenset().union(*(getattr(kind, "EVERY_TIME", ()) for kind in _KINDS))
+# Modules that work on an encoder's output anew for each token, though keys and values of it are kept: no work, a waste.
+MADE_AGAIN: dict[str, tuple[str, ...]] = {
+    name: ends for kind in _KINDS for name, ends in getattr(kind, "MADE_AGAIN", {}).items()
+}
 # Classes that transformers has without offering them: the type's module and the name there.
 CLASSES: dict[str, str] = {name: place for kind in _KINDS for name, place in getattr(kind, "CLASSES", {}).items()}
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+from transformers.modeling_outputs import BaseModelOutput
 
 from config_variants import valid
-from flop_inputs import AGREEING, EVERY_TIME, inputs
+from flop_inputs import AGREEING, EVERY_TIME, MADE_AGAIN, inputs
 from transformers_reference import config_class, make_config
 
 if TYPE_CHECKING:
@@ -76,8 +77,12 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
         elif extra:
             ids = given["decoder_input_ids"]
             first = model(**{**given, "decoder_input_ids": ids[:, :-1]}, use_cache=True)
-            kept = {"encoder_outputs": (first.encoder_last_hidden_state,), "decoder_input_ids": ids[:, -1:]}
-            decode, _ = _run(model, past_key_values=first.past_key_values, **kept)
+            encoded: Any = BaseModelOutput(first.encoder_last_hidden_state)
+            encoded.attention_mask = None  # what some decoders ask for
+            kept = {"encoder_outputs": encoded, "decoder_input_ids": ids[:, -1:]}
+            decode, _ = _run(
+                model, MADE_AGAIN.get(config.model_type, ()), past_key_values=first.past_key_values, **kept
+            )
         else:
             first = model(**{**given, "input_ids": ids[:, :-1]}, use_cache=True)
             decode, _ = _run(model, input_ids=ids[:, -1:], past_key_values=first.past_key_values)
@@ -89,12 +94,14 @@ def _has_experts(config: Any) -> bool:
     return any("expert" in name for name in text.to_dict())
 
 
-def _run(model: Any, **inputs: Any) -> tuple[int, Any]:
+def _run(model: Any, idle: tuple[str, ...] = (), /, **inputs: Any) -> tuple[int, Any]:
+    """FLOPs of the pass but for angles and for modules whose names end so, and what came out."""
     with FlopCounterMode(display=False) as counter:
         out = model(**inputs)
     counts = counter.get_flop_counts()
     angles = {name for name in counts if name.rpartition(".")[2] in _ANGLES or "rotary" in name.rpartition(".")[2]}
-    return counter.get_total_flops() - sum(sum(counts[name].values()) for name in angles), out
+    left_out = angles | {name for name in counts if idle and name.endswith(idle)}
+    return counter.get_total_flops() - sum(sum(counts[name].values()) for name in left_out), out
 
 
 def _tensors(cache: Any) -> Iterator[Any]:

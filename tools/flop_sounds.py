@@ -99,7 +99,7 @@ AGREEING: dict[str, dict[str, Any]] = {
         "encoder_num_key_value_heads": 4, "decoder_num_key_value_heads": 4,
     },
     "moonshine_streaming": {
-        "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8,
+        "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8, "pad_head_dim_to_multiple_of": None,
         "encoder_config": {
             "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
             "num_key_value_heads": 2, "sample_rate": 800,
@@ -124,3 +124,12 @@ INPUTS: dict[str, Maker] = {
     "parakeet_ctc": _mel_inside,
     **dict.fromkeys(("parakeet_rnnt", "parakeet_tdt"), _mel_and_one),
 }
+
+# Encoders whose classes transformers does not offer by themselves: the module of a model and their name there.
+CLASSES: dict[str, str] = {
+    "moonshine_streaming_encoder": "moonshine_streaming.MoonshineStreamingEncoder",
+    "qwen2_5_omni_audio_encoder": "qwen2_5_omni.Qwen2_5OmniAudioEncoder",
+    "qwen3_omni_moe_audio_encoder": "qwen3_omni_moe.Qwen3OmniMoeAudioEncoder",
+}
+
+MADE_AGAIN: dict[str, tuple[str, ...]] = {"moonshine_streaming": (".decoder.proj",)}

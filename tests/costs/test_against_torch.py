@@ -136,7 +136,7 @@ def discarded(table, *, once=False):
     A prompt is padded on both sides, for k − 1 outputs behind its end; a new token runs over k kept inputs and itself.
     """
     of_tokens = sum(2 * channels * k * (1 if once else k - 1) * BATCH for channels, _, k in kernels(table))
-    return of_tokens + one_too_many(table)
+    return of_tokens + (0 if once else one_too_many(table) + mapped_again(table))
 
 
 def one_too_many(table):
@@ -145,6 +145,12 @@ def one_too_many(table):
         return 0
     rows = [row for row in table.rows if "pos_conv_embed" in row.tensor.name and len(row.tensor.shape) == 3]
     return sum(2 * BATCH * row.numel for row in rows if row.tensor.shape[0] > 1 and row.tensor.shape[2] % 2 == 0)
+
+
+def mapped_again(table):
+    """FLOPs of maps of distances, which are the same for all sequences of a batch: some make them for each."""
+    rows = [row for row in table.rows if row.tensor.name.endswith("relative_k_proj.weight")]
+    return sum(2 * (BATCH - 1) * (2 * N - 1) * row.numel for row in rows)
 
 
 def idle(found):
