@@ -18,7 +18,8 @@ beside each other, and why they differ: [measured.md](measured.md).
 A covered type was held against transformers, eager, under torch's FlopCounterMode: the FLOPs of a prompt and of one more
 token, and the numbers that the cache then holds, equal to the digit at drawn configurations (`tests/costs`). Left out there,
 and said: rotary angles; outputs of a convolution that are thrown away; the chunked prompt of Mamba-2 and of the gated delta
-rule, counted here as the recurrence; Llama 4's idle experts. Of the gated delta rule the two products that read the state
+rule, counted here as the recurrence; Llama 4's idle experts; what is no work but written as a product, the mask of Llama 3.2's
+tiles and the means of Gemma 4's patches. Pixtral's pictures are compared one by one, since a batch is one masked sequence there. Of the gated delta rule the two products that read the state
 are counted, which transformers writes element by element, so that torch counts 0. MiniMax's prompt runs in blocks there, too. Around a text model the prompt alone is
 compared, and `llama4`, `qwen3_5` and `qwen3_5_moe` were not run whole, only their text models.
 """,
@@ -31,7 +32,8 @@ cạnh nhau, và vì sao chúng khác nhau: [measured.vi.md](measured.vi.md).
 Mỗi loại tính được đã được so với transformers (bản eager) dưới FlopCounterMode của torch: FLOP của lời nhắc và của một token
 nữa, và số phần tử bộ nhớ đệm giữ sau đó, khớp đến từng chữ số trên các cấu hình ngẫu nhiên (`tests/costs`). Không so, và nói rõ:
 các góc quay; những đầu ra tích chập bị bỏ đi; lời nhắc chia khúc của Mamba-2 và của quy tắc delta có cổng, ở đây tính như
-phép truy hồi; các chuyên gia không được chọn của Llama 4. Với quy tắc delta có cổng, hai phép nhân đọc trạng thái được tính,
+phép truy hồi; các chuyên gia không được chọn của Llama 4; những gì không phải là việc mà được viết thành phép nhân: mặt nạ các ô của
+Llama 3.2 và trung bình các mảnh của Gemma 4. Ảnh của Pixtral được so từng ảnh một, vì ở đó cả lô là một chuỗi có mặt nạ. Với quy tắc delta có cổng, hai phép nhân đọc trạng thái được tính,
 còn transformers viết chúng theo từng phần tử nên torch đếm là 0. Lời nhắc của MiniMax cũng chạy theo khối ở đó. Với mô hình bao quanh chỉ so lời nhắc; `llama4`, `qwen3_5` và
 `qwen3_5_moe` không được chạy nguyên, chỉ mô hình văn bản của chúng.
 """,
@@ -41,7 +43,7 @@ TITLES = {
         "decoder": "Decoders", "encoder": "Encoders (no cache)", "encoder_decoder": "Encoder-decoders",
         "windows": "Decoders with windows", "latent": "Multi-head latent attention", "state": "Layers that keep a state",
         "around": "Around a text model of these (the tower itself is not counted in FLOPs)",
-        "pictures": "Encoders of pictures (`--batch` counts pictures)", "pairs": "A text and a picture side by side",
+        "pictures": "Encoders of pictures (`--batch` counts pictures; `--context` the patches of one where it may have any size)", "pairs": "A text and a picture side by side",
         "sounds": "Encoders of sounds (`--context` counts the vectors that their layers see)",
         "kin": "Unknown to transformers, held to a covered type of the same shapes",
         "refused": "Refused by name: what they do to text has not been held against torch, or did not agree",
@@ -50,7 +52,7 @@ TITLES = {
         "decoder": "Bộ giải mã", "encoder": "Bộ mã hóa (không có bộ nhớ đệm)", "encoder_decoder": "Mã hóa-giải mã",
         "windows": "Bộ giải mã có cửa sổ", "latent": "Chú ý tiềm ẩn nhiều đầu", "state": "Có lớp giữ trạng thái",
         "around": "Bao quanh một mô hình văn bản nói trên (FLOP của tháp không được tính)",
-        "pictures": "Bộ mã hóa ảnh (`--batch` là số ảnh)", "pairs": "Văn bản và ảnh cạnh nhau",
+        "pictures": "Bộ mã hóa ảnh (`--batch` là số ảnh; `--context` là số mảnh của một ảnh nếu ảnh có thể có kích thước bất kỳ)", "pairs": "Văn bản và ảnh cạnh nhau",
         "sounds": "Bộ mã hóa âm thanh (`--context` là số vectơ mà các lớp của chúng thấy)",
         "kin": "transformers không có, được so với một loại tính được có cùng kích thước",
         "refused": "Từ chối và nêu tên: cách chúng xử lý văn bản chưa được so với torch, hoặc không khớp",

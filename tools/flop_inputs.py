@@ -12,6 +12,7 @@ import flop_encoders
 import flop_pictures
 import flop_sounds
 import flop_texts
+import flop_towers
 import flop_wrappers
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 # Makes the arguments of `forward`: of (configuration, vectors of each input, inputs of the batch, device).
 Maker: TypeAlias = "Callable[[Any, int, int, Any], dict[str, Any]]"
 
-_KINDS = (flop_texts, flop_encoders, flop_pictures, flop_sounds, flop_wrappers)
+_KINDS = (flop_texts, flop_encoders, flop_pictures, flop_sounds, flop_towers, flop_wrappers)
 AGREEING: dict[str, dict[str, Any]] = {name: fields for kind in _KINDS for name, fields in kind.AGREEING.items()}
 INPUTS: dict[str, Maker] = {name: make for kind in _KINDS for name, make in kind.INPUTS.items()}
 # Types that are given all of their inputs for each new token again, not token ids alone.
@@ -31,6 +32,10 @@ MADE_AGAIN: dict[str, tuple[str, ...]] = {
 }
 # Classes that transformers has without offering them: the type's module and the name there.
 CLASSES: dict[str, str] = {name: place for kind in _KINDS for name, place in getattr(kind, "CLASSES", {}).items()}
+# Vectors of an input where that is not what is asked for: whole blocks of patches.
+VECTORS: dict[str, int] = {name: n for kind in _KINDS for name, n in getattr(kind, "VECTORS", {}).items()}
+# Modules that are no models of their own there, and how each is built.
+BUILT: dict[str, Callable[[Any, Any], Any]] = flop_towers.BUILT
 
 
 def class_of(model_type: str) -> Any:

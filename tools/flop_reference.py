@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers.modeling_outputs import BaseModelOutput
 
 from config_variants import valid
-from flop_inputs import AGREEING, EVERY_TIME, MADE_AGAIN, inputs
+from flop_inputs import AGREEING, BUILT, EVERY_TIME, MADE_AGAIN, inputs
 from transformers_reference import config_class, make_config
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # The angles of rotary positions come out of a product of positions and frequencies: as work, nothing; as a habit of
 # transformers, a matrix product that the counter sees. No published figure has it, so it is counted apart.
 _ANGLES = ("rotary_emb", "rotary_embed", "rotary_pos_emb", "rope")
+
+# Means of blocks of patches that transformers takes as a product with a matrix of zeros and equal shares.
+_MEANS = ("Gemma4VisionModel.pooler",)
 
 _LARGEST = 20_000_000  # parameters of a model that runs on the CPU
 
@@ -43,17 +46,25 @@ def count_flops(model_type: str, cls: Any, fields: dict[str, Any], n: int, batch
     config._attn_implementation = "eager"  # noqa: SLF001 - how transformers itself spells it
     config.use_cache = config.get_text_config().use_cache = True
     with torch.device("meta"):
-        model = cls._from_config(config, attn_implementation="eager").eval()
+        model = _built(cls, config).eval()
     if not _has_experts(config):
         with contextlib.suppress(RuntimeError, NotImplementedError):  # (what asks for a value of a meta tensor)
             return _count(model, config, n, batch)
     if sum(p.numel() for p in model.parameters()) > _LARGEST:
         message = f"{cls.__name__}: too large to run here"
         raise ValueError(message)
-    model = cls._from_config(config, attn_implementation="eager").eval()
+    model = _built(cls, config).eval()
     with contextlib.suppress(Exception):
         model.set_experts_implementation("eager")
+    for module in model.modules():  # (a layer may have a configuration of its own)
+        if "experts" in type(module).__name__.lower() and hasattr(module, "config"):
+            module.config._experts_implementation = "eager"  # noqa: SLF001
     return _count(model, config, n, batch)
+
+
+def _built(cls: Any, config: Any) -> Any:
+    make = BUILT.get(cls.__name__)
+    return cls._from_config(config, attn_implementation="eager") if make is None else make(cls, config)
 
 
 def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
@@ -100,7 +111,7 @@ def _run(model: Any, idle: tuple[str, ...] = (), /, **inputs: Any) -> tuple[int,
         out = model(**inputs)
     counts = counter.get_flop_counts()
     angles = {name for name in counts if name.rpartition(".")[2] in _ANGLES or "rotary" in name.rpartition(".")[2]}
-    left_out = angles | {name for name in counts if idle and name.endswith(idle)}
+    left_out = angles | {name for name in counts if name.endswith((*_MEANS, *idle))}
     return counter.get_total_flops() - sum(sum(counts[name].values()) for name in left_out), out
 
 

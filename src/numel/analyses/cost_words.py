@@ -87,6 +87,10 @@ def _inputs(result: Sequence[ModelCost]) -> list[Text]:
             *_sizes(result),
             Text("--batch counts pictures; their tokens are patches and what is added to them (a class, registers)"),
         ]
+    if any(c.estimate.picture and c.estimate.n_positions is None for c in result):
+        said.append(
+            Text("a picture may have any size: --context counts the patches of one, which attend to no other's")
+        )
     if any(c.estimate.family.sound for c in result):
         said.append(
             Text("the encoder hears a sound of full length (30 s in Whisper); --context counts the decoder's tokens")

@@ -143,19 +143,26 @@ def _linear(
     whole = by_layer or not is_plain or _has_cross(table)
     rows: Iterable[tuple[Parameter, int]] = ((r, 1) for r in table.rows) if whole else kinds_of(table)
     sums: dict[tuple[str, str, str, int | None], list[int]] = {}
+    counted: dict[tuple[str, str, str, int | None], int] = {}  # FLOPs of experts of which no share is to be taken
     for row, n in rows:
         cost = linear_cost(row, tokens, experts, setting.phase, setting.dtype)
         if cost is not None:
-            entry = sums.setdefault(_place(row, by_layer=by_layer), [0] * 4)
+            key = _place(row, by_layer=by_layer)
+            entry = sums.setdefault(key, [0] * 4)
             for k, value in enumerate(cost):
                 entry[k] += n * value
+            if key[:2] in ROUTED and tokens.noted is not None and tokens.noted.is_sure(row.tensor.name):
+                counted[key] = counted.get(key, 0) + n * cost[1]
     for row in model.again:
         _, flops, _, read = linear_cost(row, tokens, experts, setting.phase, setting.dtype) or (0, 0, 0, 0)
         entry = sums.setdefault(_place(row, by_layer=by_layer), [0] * 4)
         entry[1], entry[3] = entry[1] + flops, entry[3] + read
     for key, entry in sums.items():
         if key[:2] in ROUTED and experts is not None:
-            entry[1] = entry[1] * experts[1] // experts[0]  # of all experts together, so that nothing is rounded
+            sure = counted.get(key, 0)
+            entry[1] = (
+                sure + (entry[1] - sure) * experts[1] // experts[0]
+            )  # of all together, so that nothing is rounded
     return [Work(*key, *values) for key, values in sums.items()]
 
 

@@ -249,7 +249,7 @@ WRAPPERS = frozenset(_WRAPPERS.split())
 # Encoders of pictures that cut them into patches of one size, all in one row.
 _PICTURES = """
 beit blip_2_vision_model blip_vision_model chinese_clip_vision_model clip_vision_model data2vec-vision deit dinov2 dinov2_with_registers dinov3_vit git_vision_model
-ijepa instructblip_vision_model instructblipvideo_vision_model internvl_vision janus_vision_model metaclip_2_vision_model owlv2_vision_model owlvit_vision_model phi4_multimodal_vision
+idefics_vision ijepa instructblip_vision_model instructblipvideo_vision_model internvl_vision janus_vision_model kosmos_2_vision_model metaclip_2_vision_model molmo2_vision owlv2_vision_model owlvit_vision_model phi4_multimodal_vision
 qianfan_ocr_vision siglip_vision_model vit vit_msn
 """
 

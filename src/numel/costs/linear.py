@@ -81,7 +81,7 @@ def linear_cost(
     read = nbytes if n else 0
     if said == "table" or not _is_product(row, is_sure=is_sure):
         return numel, 0, nbytes, read
-    if (row.component.value, row.part) in ROUTED and experts is not None:
+    if (row.component.value, row.part) in ROUTED and experts is not None and not is_sure:
         n_experts, used = experts
         touched = 1 - (1 - used / n_experts) ** n
         return numel, times * 2 * numel * n, nbytes, round(nbytes * touched)

@@ -30,7 +30,8 @@
     state                               # numbers that are kept of a sequence, however long it is
         layers.{layer}.mixer            ssm     d_inner * d_state
 
-- Where a number stands, tables, factors and biases stay what they are unless it is `always`.
+- Where a number stands, tables, factors and biases stay what they are unless it is `always`, and of routed experts the
+  share is taken that works.
 - Columns are two spaces apart. A line that ends in a comma goes on in the next one.
 - A name stands between dots anywhere in a tensor's name; `{layer}` catches a number, `{q, k}_proj` is either, `*` is
   anything without a dot, `...` anything. Of several lines the last that fits is taken.
@@ -42,7 +43,7 @@
   `usual` (the context that is taken where nobody asks), `d_model` (the stream's width), `heard` (what an encoder makes of
   a sound, whatever the context is).
 - Of an attention: `scores` and `values` are widths of all heads together; `kept`: numbers that the cache keeps of each
-  token (0); `queries` and `keys` where they are not all tokens; `window`, `length`, `reuses`, `cross` as in
+  token (0); `queries` and `keys` where they are not all tokens, or `pairs` of them; `window`, `length`, `reuses`, `cross` as in
   `attention.Attention`; `when`: whether there is one.
 """
 
@@ -72,7 +73,7 @@ _SECTIONS = frozenset({"config", "let", "tokens", "attention", "products", "stat
 _READS = frozenset({"text", "picture", "sound", "text and picture", "text and sound"})
 _STACKS = frozenset({"decoder", "encoder", "encoder_decoder"})
 _OF_ATTENTION = frozenset(
-    {"scores", "values", "kept", "queries", "keys", "window", "length", "reuses", "cross", "when"}
+    {"scores", "values", "kept", "queries", "keys", "pairs", "window", "length", "reuses", "cross", "when"}
 )
 
 

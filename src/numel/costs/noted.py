@@ -114,8 +114,8 @@ class Noted:
         )
 
     def _attention(self, rule: Rule, caught: dict[str, int], row: Parameter) -> Attention:
-        numbers = {name: self._value(rule, name, caught) for name in ("window", "length", "queries", "keys")}
-        pairs = None
+        numbers = {name: self._value(rule, name, caught) for name in ("window", "length", "queries", "keys", "pairs")}
+        pairs = numbers["pairs"]
         if numbers["queries"] is not None or numbers["keys"] is not None:
             queries, keys = numbers["queries"], numbers["keys"]
             pairs = (self._setting["n"] if queries is None else queries) * (
