@@ -17,6 +17,10 @@ AGREEING: dict[str, dict[str, Any]] = {
         "conv_kernel_size": 3,
     },
     "yoso": {"use_expectation": True, "conv_window": 3},
+    "led": {"encoder_layers": 2, "decoder_layers": 1, "attention_window": [4, 8]},
+    "pegasus_x": {"block_size": 4, "num_global_tokens": 3},
+    "longt5": {"encoder_attention_type": "transient-global", "local_radius": 3, "global_block_size": 4},
+    "longformer": {"num_hidden_layers": 2, "attention_window": [4, 8]},
     "funnel": {"block_sizes": [2, 1, 2], "block_repeats": [1, 2, 1]},
     "perceiver": {
         "num_self_attends_per_block": 2,

@@ -32,7 +32,8 @@ class Attention(NamedTuple):
     `length`: how many keys there are whatever the context is, of a picture or a sound; None: as many as the context.
     `reuses`: what an earlier layer keeps and this one reads. `indexer`: what chooses the tokens that it sees. `stride`: it
     sees stretches of so many tokens, each made into one, from `waits` numbers of each token. `pairs` and `queries`: how
-    many queries meet how many keys, and how many queries there are, where that is not all of them.
+    many queries meet how many keys, and how many queries there are, where that is not all of them. `sums`: how many
+    values are summed, where that is not a value for each score.
     """
 
     layer: int | None
@@ -50,6 +51,7 @@ class Attention(NamedTuple):
     waits: int = 0
     pairs: int | None = None
     queries: int | None = None
+    sums: int | None = None
 
     def pending(self, n: int) -> int:
         """Numbers kept of tokens whose stretch is not full yet, and of the last full one where stretches overlap."""

@@ -274,6 +274,7 @@ def _products(attention: Attention, setting: Setting, kv_dtype: DType, *, by_lay
         else:  # every latent of the cache is expanded, not only the new one
             extra = 2 * attention.latent.expand * (attention.span(n) - 1) * batch
     pairs = 0 if is_done else _pairs(attention, setting) * batch * _times(setting)
+    sums = pairs if attention.sums is None or is_done else attention.sums * batch * _times(setting)
     layer, name = attention.layer if by_layer else None, Component.ATTENTION.value
     works = (
         [_index(attention, setting, kv_dtype, layer)]
@@ -289,7 +290,7 @@ def _products(attention: Attention, setting: Setting, kv_dtype: DType, *, by_lay
     return [
         *works,
         Work(name, "scores", attention.tower, layer, 0, 2 * scores * pairs + extra, 0, 0, kept, reserved, moved),
-        Work(name, "weighted_sum", attention.tower, layer, 0, 2 * values * pairs, 0, 0),
+        Work(name, "weighted_sum", attention.tower, layer, 0, 2 * values * sums, 0, 0),
     ]
 
 

@@ -43,8 +43,8 @@
   `usual` (the context that is taken where nobody asks), `d_model` (the stream's width), `heard` (what an encoder makes of
   a sound, whatever the context is).
 - Of an attention: `scores` and `values` are widths of all heads together; `kept`: numbers that the cache keeps of each
-  token (0); `queries` and `keys` where they are not all tokens, or `pairs` of them; `window`, `length`, `reuses`, `cross` as in
-  `attention.Attention`; `when`: whether there is one.
+  token (0); `queries` and `keys` where they are not all tokens, or `pairs` of them; `sums`: values that are summed, where
+  not one for each pair; `window`, `length`, `reuses`, `cross` as in `attention.Attention`; `when`: whether there is one.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _SECTIONS = frozenset({"config", "let", "tokens", "attention", "products", "stat
 _READS = frozenset({"text", "picture", "sound", "text and picture", "text and sound"})
 _STACKS = frozenset({"decoder", "encoder", "encoder_decoder"})
 _OF_ATTENTION = frozenset(
-    {"scores", "values", "kept", "queries", "keys", "pairs", "window", "length", "reuses", "cross", "when"}
+    {"scores", "values", "kept", "queries", "keys", "pairs", "sums", "window", "length", "reuses", "cross", "when"}
 )
 
 

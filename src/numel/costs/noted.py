@@ -114,9 +114,10 @@ class Noted:
         )
 
     def _attention(self, rule: Rule, caught: dict[str, int], row: Parameter) -> Attention:
-        numbers = {name: self._value(rule, name, caught) for name in ("window", "length", "queries", "keys", "pairs")}
+        names = ("window", "length", "queries", "keys", "pairs", "sums")
+        numbers = {name: self._value(rule, name, caught) for name in names}
         pairs = numbers["pairs"]
-        if numbers["queries"] is not None or numbers["keys"] is not None:
+        if pairs is None and (numbers["queries"] is not None or numbers["keys"] is not None):
             queries, keys = numbers["queries"], numbers["keys"]
             pairs = (self._setting["n"] if queries is None else queries) * (
                 self._setting["context"] if keys is None else keys
@@ -133,6 +134,7 @@ class Noted:
             reuses=int(self._value(rule, "reuses", caught, default=0)),
             pairs=pairs,
             queries=numbers["queries"],
+            sums=numbers["sums"],
         )
 
     def products(self, rows: Iterable[Parameter]) -> Iterator[Beside]:
