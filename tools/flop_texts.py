@@ -41,7 +41,6 @@ AGREEING: dict[str, dict[str, Any]] = {
     "mvp": {"use_prompt": False},
     "gemma3_text": {"use_bidirectional_attention": False},
     "gemma4_text": {"use_bidirectional_attention": "vision"},
-    "diffusion_gemma_text": {"use_bidirectional_attention": "vision", "hidden_size": 32, "num_experts": 4},
     "gemma4_unified_text": {"use_bidirectional_attention": "vision"},
     "smollm3": {"use_sliding_window": False},
     "dots1": _ROUTED | {"n_group": 1},
@@ -110,12 +109,48 @@ AGREEING: dict[str, dict[str, Any]] = {
         "num_hidden_layers": 3,
         "layer_types": ["minimax_m3_sparse", "full_attention", "minimax_m3_sparse"],
     },
-    "hunyuan_vl_text": _MROPE
-    | {"head_dim": 16, "rope_parameters": {"rope_type": "default", "mrope_section": [2, 2, 2, 2]}},
-    "moshi_depth": {"num_codebooks": 12},  # as many as there are tokens in a sequence, and more
     "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
     "qwen2_5_vl_text": _MROPE,
 }
+# (decoders that run only where many fields agree, and small ones of those that are large as they are drawn)
+AGREEING |= {
+    "hunyuan_vl_text": _MROPE | {"head_dim": 16, "rope_parameters": {"rope_type": "default", "mrope_section": [2, 2, 2, 2]}},
+    "diffusion_gemma_text": {"use_bidirectional_attention": "vision", "hidden_size": 32, "num_experts": 4},
+    "moshi_depth": {"num_codebooks": 12},  # as many as there are tokens in a sequence, and more
+    "zamba2": {
+        "hidden_size": 64, "num_hidden_layers": 6, "num_attention_heads": 4, "num_key_value_heads": 4,
+        "attention_hidden_size": 128, "attention_head_dim": 32, "adapter_rank": 8, "num_mem_blocks": 2,
+        "layers_block_type": ["mamba", "hybrid", "hybrid", "mamba", "hybrid", "hybrid"], "use_shared_attention_adapter": True,
+        "mamba_d_state": 16, "mamba_d_conv": 4, "mamba_expand": 2, "mamba_headdim": 16, "n_mamba_heads": 8, "chunk_size": 16,
+        "num_query_groups": 4, "use_mem_rope": False,
+    },
+    "mistral_large4_text": {
+        "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 4,
+        "no_rope_layers": [1, 0, 1, 0], "kv_source_layers": [0, 1, 0, 1], "indexer_types": ["full", "shared", "full", "full"],
+        "mlp_layer_types": ["dense", "sparse", "sparse", "sparse"], "n_group": 1, "topk_group": 1,
+    },
+    "dots3_note_text": {
+        "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "sliding_window": 6, "index_topk": 4,
+        "layer_types": ["full_attention", "indexed_attention", "sliding_attention"], "swa_num_attention_heads": 2,
+        "mlp_layer_types": ["dense", "sparse", "sparse"], "n_group": 1, "topk_group": 1, "num_experts_per_tok": 2,
+    },
+    # (what experts do that do nothing depends on the weights; their share is tested by hand)
+    "longcat_flash": {
+        "zero_expert_num": 0, "n_routed_experts": 8, "moe_topk": 2, "hidden_size": 64, "num_layers": 2, "vocab_size": 64,
+        "num_attention_heads": 4, "num_key_value_heads": 4, "q_lora_rank": 24, "kv_lora_rank": 16, "qk_nope_head_dim": 16,
+        "qk_rope_head_dim": 8, "v_head_dim": 12, "ffn_hidden_size": 48, "expert_ffn_hidden_size": 32,
+    },
+    "bailing_hybrid": {
+        "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 16,
+        "layer_types": ["linear_attention", "full_attention"], "mlp_layer_types": ["dense", "sparse"], "vocab_size": 64,
+        "short_conv_kernel_size": 4, "n_group": 1, "topk_group": 1, "n_routed_experts": 4, "num_local_experts": 4,
+        "num_experts_per_tok": 2, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 16, "v_head_dim": 16,
+    },
+    "inkling_text": {
+        "num_hidden_layers": 3, "layer_types": ["hybrid_sliding", "hybrid", "hybrid_sliding"], "sliding_window_size": 6,
+        "mlp_layer_types": ["dense", "sparse", "sparse"], "hidden_size": 64,
+    },
+}  # fmt: skip
 
 
 _HEARD = 11  # tokens of a text that is read out: as many as the tests ask for

@@ -190,7 +190,9 @@ def states(table, family):
     yield from (
         r.tensor.shape[1] * n
         for r in table.rows
-        if r.component in ("ssm", "linear_attention") and r.part in ("out_proj", "o_proj") and r.role == "weight"
+        if r.component in ("ssm", "linear_attention")
+        and r.part in ("out_proj", "o_proj", "dense")
+        and r.role == "weight"
     )
 
 

@@ -22,6 +22,18 @@ def flops(found, *places):
     return sum(w.flops for w in found.works if any(w.component == c and p in (None, w.part) for c, p in places))
 
 
+def test_longcat_flash_activates_as_many_as_it_says():
+    """arXiv 2509.01322: 18.6 to 31.3 × 10⁹ parameters a token, 27 on average, as 0 to 12 of its experts do something."""
+    found = cost({"model_type": "longcat_flash"}, context=1024)
+    experts = flops(found, ("moe", "experts"))
+    products = flops(found, ("attention", "scores"), ("attention", "weighted_sum"))
+    others = found.total("flops") - experts - products
+    per_parameter = 2 * 1024 * 10**9
+    assert others / per_parameter == pytest.approx(18.6, abs=0.1)
+    assert (others + experts) / per_parameter == pytest.approx(27, abs=0.5)
+    assert (others + experts * 768 / 512) / per_parameter == pytest.approx(31.3, abs=0.1)
+
+
 # karpathy/nanoGPT@3adf61e1, transformer_sizing.ipynb: the printed table of forward FLOPs, GPT-2 124M, T = 1024. It has
 # no biases; they cost nothing in its convention, nor here.
 NANOGPT_BLOCK = {

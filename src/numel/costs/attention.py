@@ -103,7 +103,8 @@ def attentions(model: Working) -> tuple[Attention, ...]:
     """Every attention that works, in order. Raises UnsupportedError for one whose matrices do not fit together."""
     fields, family = model.fields, model.family
     if model.noted is not None and model.noted.has_attention:
-        return model.noted.attentions((*model.table.rows, *model.again))
+        noted, rows = model.noted, (*model.table.rows, *model.again)
+        return noted.attentions(row for row in rows if row.tower not in _VISION or noted.works(row.tower))
     modules = _modules(model)
     merged = list(modules.values())
     if family.attention == "compressed":

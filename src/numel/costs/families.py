@@ -242,7 +242,7 @@ paligemma qwen2_5_vl qwen2_audio qwen2_vl qwen3_5 qwen3_5_moe qwen3_asr qwen3_vl
 video_llava vipllava mllama molmo2
 cohere_compass cosmos3_edge deepseek_ocr2 deepseek_vl_hybrid emu3 exaone4_5 glm46v glm4v glm4v_moe glmga granite_docling
 hyperclovax_vision_v2 kimi_k25 lfm3_vl minicpm_ocr minicpmv4_6 minicpmv4_7 minimax_m3_vl muse_glimmer paddleocr_vl pp_chart2table qianfan_ocr
-qwen2_5_omni_thinker qwen3_omni_moe_thinker step3p7 ultravbert vibevoice_asr kosmos-2.5
+qwen2_5_omni_thinker qwen3_omni_moe_thinker step3p7 ultravbert vibevoice_asr kosmos-2.5 mistral_large4
 """
 WRAPPERS = frozenset(_WRAPPERS.split())
 
@@ -284,7 +284,7 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"), Family(attention="gated", recurrence="delta")),
     **dict.fromkeys(("lfm2", "lfm2_moe"), Family(recurrence="conv")),
     "jetmoe": Family(),
-    "kimi_linear": Family(attention="latent", recurrence="delta"),
+    **dict.fromkeys(("bailing_hybrid", "kimi_linear"), Family(attention="latent", recurrence="delta")),
     "lfm3": Family(recurrence="conv", windows=Windows(_every(4, first=2), 256)),
     "mvp": Family("encoder_decoder", unless="use_prompt"),
     **dict.fromkeys(_PICTURES.split(), Family("encoder", pictures=ALONE)),
@@ -293,6 +293,10 @@ FAMILIES: dict[str, Family] = {
     "deberta-v2": Family("encoder", distances="buckets"),
     "albert": Family("encoder", sharing="groups"),
     "zamba": Family(recurrence="mamba", sharing="ties"),
+    "zamba2": Family(recurrence="mamba2", sharing="ties"),
+    "inkling_text": Family(
+        recurrence="conv", windows=Windows(_nowhere, 512, field="sliding_window_size", kind="hybrid_sliding")
+    ),
     "whisper": Family("encoder_decoder", sound=True),
     "mllama_text_model": Family(skips="cross_attention_layers"),
     "rwkv": Family(recurrence="rwkv"),

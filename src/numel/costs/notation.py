@@ -41,10 +41,13 @@
 - Names of `let` that are used: `size` (height and width of the picture in pixels, of a film its frames before them; the
   field `image_size` is where it comes from), `positions` (vectors of the input; of a picture or a sound all there are, else the most),
   `usual` (the context that is taken where nobody asks), `d_model` (the stream's width), `heard` (what an encoder makes of
-  a sound, whatever the context is).
+  a sound, whatever the context is), `choices` (experts that a token chooses among, where some of them do nothing).
 - Of an attention: `scores` and `values` are widths of all heads together; `kept`: numbers that the cache keeps of each
   token (0); `queries` and `keys` where they are not all tokens, or `pairs` of them; `sums`: values that are summed, where
   not one for each pair; `window`, `length`, `reuses`, `cross` as in `attention.Attention`; `when`: whether there is one.
+  Of latent attention: `expand`, the parameters that make keys and values of what is kept, and `absorbed_scores` and
+  `absorbed_values`, the widths without that. Where tokens are chosen: `chosen`, how many; `index_kept`, numbers of each
+  token's index key; `index_pair`, products to look at one token.
 """
 
 from __future__ import annotations
@@ -72,9 +75,10 @@ _BEFORE_NUMBERS = frozenset({"always", "once"})
 _SECTIONS = frozenset({"config", "let", "tokens", "attention", "products", "state"})
 _READS = frozenset({"text", "picture", "sound", "text and picture", "text and sound"})
 _STACKS = frozenset({"decoder", "encoder", "encoder_decoder"})
-_OF_ATTENTION = frozenset(
-    {"scores", "values", "kept", "queries", "keys", "pairs", "sums", "window", "length", "reuses", "cross", "when"}
-)
+_OF_ATTENTION = frozenset({
+    "scores", "values", "kept", "queries", "keys", "pairs", "sums", "window", "length", "reuses", "cross", "when",
+    "expand", "absorbed_scores", "absorbed_values", "chosen", "index_kept", "index_pair",
+})  # fmt: skip
 
 
 class PassSyntaxError(NumelError, ValueError):
@@ -110,7 +114,9 @@ class Pass(NamedTuple):
 
     def works(self, tower: str) -> bool:
         """Whether what the model reads gives a tower something to do."""
-        return {"vision": "picture", "audio": "sound"}.get(tower, "") in self.reads
+        if tower in ("vision", "audio"):
+            return ("picture" if tower == "vision" else "sound") in self.reads
+        return "picture" in self.reads or "sound" in self.reads  # (what stands between a tower and the text)
 
 
 def noted_types() -> tuple[str, ...]:

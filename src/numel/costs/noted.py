@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.records import NamedTuple
 from ..errors import Sentence, UnsupportedError, UsageError
-from .attention import Attention
+from .attention import Attention, Index, Latent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,7 +135,17 @@ class Noted:
             pairs=pairs,
             queries=numbers["queries"],
             sums=numbers["sums"],
+            latent=Latent(*self._integers(rule, caught, ("expand", "absorbed_scores", "absorbed_values")))
+            if "expand" in rule.values
+            else None,
+            indexer=Index(*self._integers(rule, caught, ("chosen", "index_kept", "index_pair")))
+            if "chosen" in rule.values
+            else None,
         )
+
+    def _integers(self, rule: Rule, caught: Mapping[str, int], names: Iterable[str]) -> list[int]:
+        """Several values of a line, 0 where nothing is said."""
+        return [int(self._value(rule, name, dict(caught), default=0)) for name in names]
 
     def products(self, rows: Iterable[Parameter]) -> Iterator[Beside]:
         """Products of no parameter, with the numbers that they write."""

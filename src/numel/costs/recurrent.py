@@ -51,7 +51,7 @@ def state_of(row: Parameter, fields: TextFields, family: Family) -> State | None
         made = State(3 * shape[-1] + 2 * shape[0])
     elif family.recurrence == "rglru" and row.part == "linear_out":
         made = State(shape[-1])
-    elif row.part in ("out_proj", "o_proj") and row.component in (Component.SSM, Component.LINEAR_ATTENTION):
+    elif row.part in ("out_proj", "o_proj", "dense") and row.component in (Component.SSM, Component.LINEAR_ATTENTION):
         made = _behind(row, fields, family)
     return made
 

@@ -102,7 +102,10 @@ def working(table: ParameterTable) -> Working:
         seen: Picture | None = Picture(n, n, fields.d_model, is_alone=True, size=size, is_assumed=is_assumed)
     else:
         seen = picture_of(table, fields, family)
-    return Working(table, fields, family, seen, heard, skipped, again, experts_of(table), noted)
+    experts, choices = experts_of(table), noted.named("choices") if noted is not None else None
+    if experts is not None and choices is not None:
+        experts = choices, experts[1]
+    return Working(table, fields, family, seen, heard, skipped, again, experts, noted)
 
 
 USUAL_CONTEXT = 1024  # tokens, where nobody asks for another number
