@@ -186,11 +186,17 @@ def _with_steps(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     }
 
 
+def _of_codebooks(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """MusicGen's: a row for each codebook of each sequence."""
+    return {"input_ids": _ids(config, n, batch * config.num_codebooks, device)}
+
+
 def _ids(config: Any, n: int, batch: int, device: Any) -> Any:  # noqa: ARG001 - called as a maker is
     return torch.ones((batch, n), dtype=torch.long, device=device)
 
 
 INPUTS: dict[str, Maker] = {
+    **dict.fromkeys(("musicgen_decoder", "musicgen_melody_decoder"), _of_codebooks),
     "bert-generation": _uncached,
     "dia_decoder": _with_streams,
     "moshi_depth": _with_steps,

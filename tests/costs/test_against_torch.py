@@ -7,6 +7,7 @@ product of positions and frequencies by which transformers makes rotary angles.
 
 from __future__ import annotations
 
+import os
 from zlib import crc32
 
 import pytest
@@ -60,11 +61,11 @@ def batch_of(model_type):
 
 
 def draws():
-    """Every type once, and those that look back only so far, or over latents, twice."""
+    """Every type once, and those that look back only so far, or over latents, twice; NUMEL_DRAWS=5 asks for more."""
     for name in known_types():
         family = family_called(name)
-        if knows(name):
-            yield from ((name, k) for k in range(2 if family.windows or family.attention == "latent" else 1))
+        least = 2 if family.windows or family.attention == "latent" else 1
+        yield from ((name, k) for k in range(max(least, int(os.environ.get("NUMEL_DRAWS", "1")))) if knows(name))
 
 
 @pytest.mark.parametrize(("model_type", "draw"), list(draws()))

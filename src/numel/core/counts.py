@@ -75,7 +75,8 @@ def _active(table: ParameterTable, total: int, routed: int) -> int | None:
 
 def experts_of(table: ParameterTable) -> tuple[int, int] | None:
     """How many routed experts a layer has and how many of them a token passes through, None where nobody says it."""
-    stated = [table.config.fields if table.config else {}, table.hyperparameters]
+    # first as the blueprint reads them: a configuration may hold a field of that name beside the one that counts
+    stated = [table.hyperparameters, table.config.fields if table.config else {}]
     experts, used = _find(stated, _EXPERTS), _find(stated, _EXPERTS_PER_TOKEN)
     return None if not experts or used is None or used > experts else (experts, used)
 

@@ -26,6 +26,14 @@ def runs_again(table: ParameterTable, fields: TextFields, family: Family) -> lis
     return []
 
 
+def never_run(table: ParameterTable, fields: TextFields, family: Family) -> frozenset[int]:
+    """Groups of shared matrices behind the last that a layer takes: more groups than layers leave some over."""
+    if family.sharing != "groups":
+        return frozenset()
+    used = {_group(i, fields) for i in range(fields.n_layers)}
+    return frozenset(row.layer for row in table.rows if row.layer is not None and row.layer not in used)
+
+
 def tied_again(table: ParameterTable, noted: Noted) -> list[Parameter]:
     """A row for each tied name that a pass file says is multiplied with, whatever it is called."""
     rows = {row.tensor.name: row for row in table.rows} if table.aliases else {}
@@ -35,14 +43,19 @@ def tied_again(table: ParameterTable, noted: Noted) -> list[Parameter]:
 
 def _groups(table: ParameterTable, fields: TextFields) -> list[Parameter]:
     """ALBERT: layer i of L is that of group i·G // L, run again."""
-    n_layers, n_groups = fields.n_layers, fields.integer("num_hidden_groups")
-    again, ran = [], set()
-    for i in range(n_layers):
-        group = int(i / (n_layers / n_groups))  # as transformers divides
+    ran: set[int] = set()
+    again: list[Parameter] = []
+    for i in range(fields.n_layers):
+        group = _group(i, fields)
         rows = [row for row in table.rows if row.layer == group] if group in ran else []
         again += [row._replace(tensor=row.tensor._replace(name=f"again.{i}.{row.tensor.name}")) for row in rows]
         ran.add(group)
     return again
+
+
+def _group(i: int, fields: TextFields) -> int:
+    """The group that layer i takes, divided as transformers divides."""
+    return int(i / (fields.n_layers / fields.integer("num_hidden_groups")))
 
 
 def _ties(table: ParameterTable) -> list[Parameter]:

@@ -8,7 +8,7 @@ from .families import family_of
 from .fields import TextFields
 from .noted import Noted
 from .pictures import Picture, picture_of
-from .shared import runs_again, tied_again
+from .shared import never_run, runs_again, tied_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def working(table: ParameterTable) -> Working:
     if family.stack == "encoder_decoder" and not any(row.tower == "encoder" for row in table.rows):
         family = family._replace(stack="decoder")  # the decoder alone, as BartForCausalLM
     heard = fields.integer("max_source_positions") if family.sound and family.stack == "encoder_decoder" else None
-    skipped = frozenset(fields.get(family.skips, default=()) if family.skips else ())
+    skipped = frozenset(fields.get(family.skips, default=()) if family.skips else ()) | never_run(table, fields, family)
     noted, notes = None, family.notes
     if notes is not None:
         values = fields.values(outer=notes.model_type == fields.wrapper)
