@@ -88,9 +88,101 @@ def _mel_and_one(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]
     return _mel_inside(config, n, batch, device) | _written(1, batch, device)
 
 
+def _whisper(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  # noqa: ARG001 - its length is fixed
+    shape = (batch, config.num_mel_bins, 2 * config.max_source_positions)
+    return {"input_features": torch.zeros(shape, device=device)}
+
+
+def _whisper_and_mask(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Audio Flamingo 3 wants to know which frames are sound."""
+    mask = torch.ones((batch, 2 * config.max_source_positions), dtype=torch.long, device=device)
+    return _whisper(config, n, batch, device) | {"input_features_mask": mask}
+
+
+def _mel_of_any_length(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Whisper's two convolutions, of which the second halves the length."""
+    return {"input_features": torch.zeros((batch, config.num_mel_bins, 2 * n - 1), device=device)}
+
+
+def _causal_mel(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Voxtral Realtime's two convolutions, padded in front alone."""
+    return {"input_features": torch.zeros((batch, config.num_mel_bins, 2 * n), device=device)}
+
+
+def _chunks(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Qwen2.5-Omni: the frames of all sounds in a row, which it cuts into chunks that make `n_window` vectors each."""
+    whole, rest = divmod(n - 1, config.n_window)
+    lengths = torch.full((batch,), whole * 2 * config.n_window + 2 * rest + 1, device=device)
+    return {
+        "input_features": torch.zeros((config.num_mel_bins, int(lengths.sum())), device=device),
+        "feature_lens": lengths,
+    }
+
+
+def _eighth(config: Any, n: int) -> tuple[int, int]:
+    """Qwen3-Omni: chunks before the last, and frames of the last, of which three convolutions make an eighth each."""
+    whole, rest = divmod(n - 1, -(-config.n_window // 4))
+    return whole, 8 * rest + 1
+
+
+def _chunks_of_eighths(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    whole, rest = _eighth(config, n)
+    lengths = torch.full((batch,), whole * 2 * config.n_window + rest, device=device)
+    return {
+        "input_features": torch.zeros((config.num_mel_bins, int(lengths.sum())), device=device),
+        "feature_lens": lengths,
+    }
+
+
+def _whole_chunks(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Qwen3-ASR: the same, the last chunk padded, with a mask."""
+    whole, rest = _eighth(config, n)
+    width = 2 * config.n_window
+    mask = (torch.arange((whole + 1) * width, device=device) < whole * width + rest).long().repeat(batch, 1)
+    return {
+        "input_features": torch.zeros((batch, config.num_mel_bins, (whole + 1) * width), device=device),
+        "input_features_mask": mask,
+    }
+
+
+def _blocks(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Granite Speech: as many frames as vectors."""
+    return {"hidden_states": torch.zeros((batch, n, config.input_dim), device=device)}
+
+
+def _halved_often(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Phi-4-multimodal: padded convolutions, each of which halves the length."""
+    factor = 2 ** (config.time_reduction.bit_length() - 1)
+    return {"hidden_states": torch.zeros((batch, factor * (n - 1) + 1, config.input_size), device=device), "mask": None}
+
+
+def _gemma3n(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Two convolutions, padded behind alone, and what of it is silence."""
+    for kernel in reversed(config.sscp_conv_stride_size):
+        n = (n - 1) * kernel[0] + 1
+    mask = torch.zeros((batch, n), dtype=torch.bool, device=device)
+    return {"audio_mel": torch.zeros((batch, n, config.input_feat_size), device=device), "audio_mel_mask": mask}
+
+
+def _quarter(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Gemma 4: two padded convolutions that each halve time and pitch; of pitches the first's channels are as many."""
+    pitches = 4 * (config.subsampling_conv_channels[0] // 4)
+    return {"input_features": torch.zeros((batch, 4 * n - 3, pitches), device=device)}
+
+
 _PARAKEET: dict[str, Any] = {
     "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 16, "intermediate_size": 48,
     "subsampling_factor": 4, "subsampling_conv_channels": 8, "num_mel_bins": 16, "conv_kernel_size": 5,
+}  # fmt: skip
+_IN_CHUNKS = {
+    "n_window": 50,
+    "n_window_infer": 200,
+    "max_source_positions": 16,
+    "conv_chunksize": 4,
+    "num_mel_bins": 20,
+}
+_GRANITE = {
+    "context_size": 4, "max_pos_emb": 8, "feedforward_mult": 2, "conv_kernel_size": 3, "conv_expansion_factor": 2,
 }  # fmt: skip
 _INSIDE: dict[str, Any] = {"encoder_config": _PARAKEET}
 AGREEING: dict[str, dict[str, Any]] = {
@@ -106,6 +198,14 @@ AGREEING: dict[str, dict[str, Any]] = {
         },
     },
     "moonshine_streaming_encoder": {"sample_rate": 800},
+    "qwen2_5_omni_audio_encoder": {"n_window": 4, "max_source_positions": 16},
+    **dict.fromkeys(("qwen3_omni_moe_audio_encoder", "qwen3_asr_encoder"), _IN_CHUNKS),
+    **dict.fromkeys(("granite_speech_encoder", "granite_speech_plus_encoder"), _GRANITE),
+    "gemma3n_audio": {
+        "conf_attention_chunk_size": 4, "conf_attention_context_left": 5, "conf_attention_context_right": 1,
+    },
+    "phi4_multimodal_audio": {"hidden_size": 64, "ext_pw_out_channel": 64, "depthwise_separable_out_channel": 64},
+    "gemma4_audio": {"conv_kernel_size": 3, "attention_chunk_size": 4, "attention_context_left": 5, "attention_context_right": 1},
     "parakeet_encoder": _PARAKEET,
     **dict.fromkeys(("parakeet_ctc", "parakeet_rnnt", "parakeet_tdt"), _INSIDE),
 }  # fmt: skip
@@ -120,6 +220,17 @@ INPUTS: dict[str, Maker] = {
     "moonshine": _moonshine,
     "moonshine_streaming": _streamed_and_written,
     "moonshine_streaming_encoder": _streamed,
+    **dict.fromkeys(("qwen2_audio_encoder", "voxtral_encoder"), _whisper),
+    "audioflamingo3_encoder": _whisper_and_mask,
+    "glmasr_encoder": _mel_of_any_length,
+    "voxtral_realtime_encoder": _causal_mel,
+    "qwen2_5_omni_audio_encoder": _chunks,
+    "qwen3_omni_moe_audio_encoder": _chunks_of_eighths,
+    "qwen3_asr_encoder": _whole_chunks,
+    **dict.fromkeys(("granite_speech_encoder", "granite_speech_plus_encoder"), _blocks),
+    "phi4_multimodal_audio": _halved_often,
+    "gemma3n_audio": _gemma3n,
+    "gemma4_audio": _quarter,
     "parakeet_encoder": _mel,
     "parakeet_ctc": _mel_inside,
     **dict.fromkeys(("parakeet_rnnt", "parakeet_tdt"), _mel_and_one),
@@ -133,3 +244,7 @@ CLASSES: dict[str, str] = {
 }
 
 MADE_AGAIN: dict[str, tuple[str, ...]] = {"moonshine_streaming": (".decoder.proj",)}
+# Vectors that make more than one chunk of a sound; transformers has 13 of a chunk written into its code.
+VECTORS = dict.fromkeys(("qwen3_omni_moe_audio_encoder", "qwen3_asr_encoder"), 31)
+
+EVERY_TIME = frozenset({"voxtral_realtime_encoder"})

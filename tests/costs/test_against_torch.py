@@ -142,7 +142,7 @@ def discarded(table, *, once=False):
     A prompt is padded on both sides, for k − 1 outputs behind its end; a new token runs over k kept inputs and itself.
     """
     of_tokens = sum(2 * channels * k * (1 if once else k - 1) * BATCH for channels, _, k in kernels(table))
-    return of_tokens + (0 if once else one_too_many(table) + mapped_again(table))
+    return of_tokens + (0 if once else one_too_many(table) + mapped_again(table) + behind_the_end(table))
 
 
 def one_too_many(table):
@@ -155,8 +155,17 @@ def one_too_many(table):
 
 def mapped_again(table):
     """FLOPs of maps of distances, which are the same for all sequences of a batch: some make them for each."""
+    if table.model_type == "gemma4_audio":  # does not
+        return 0
     rows = [row for row in table.rows if row.tensor.name.endswith("relative_k_proj.weight")]
     return sum(2 * (BATCH - 1) * (2 * N - 1) * row.numel for row in rows)
+
+
+def behind_the_end(table):
+    """FLOPs of Phi-4-multimodal's convolutions for k − 1 vectors behind the end of a sound."""
+    rows = {row.tensor.name: row for row in table.rows if ".dw_sep_conv_1d." in row.tensor.name}
+    width = max((row.tensor.shape[2] for row in rows.values() if len(row.tensor.shape) == 3), default=1)
+    return sum(2 * BATCH * (width - 1) * row.numel for row in rows.values() if row.role == "weight")
 
 
 def idle(found):
