@@ -10,16 +10,60 @@ if TYPE_CHECKING:
     from flop_inputs import Maker
 
 AGREEING: dict[str, dict[str, Any]] = {
-    "donut-swin": {"use_absolute_embeddings": False},  # it has a class among its positions, and no token for it
+    "donut-swin": {  # 5.23 keeps distances for whole windows alone, and a class among its positions without a token for it
+        "image_size": [64, 48],
+        "patch_size": 4,
+        "window_size": 3,
+        "depths": [1, 2, 1],
+        "num_heads": [2, 4, 2],
+        "use_absolute_embeddings": False,
+    },
+    "efficientnet": {  # stages that fit together, and sides that are odd: 75, 37, 19, 9
+        "image_size": 75,
+        "width_coefficient": 1.0,
+        "depth_coefficient": 1.4,
+        "depth_divisor": 8,
+        "hidden_dim": 1280,
+        "in_channels": [32, 16, 24],
+        "out_channels": [16, 24, 40],
+        "kernel_sizes": [3, 5, 3],
+        "strides": [2, 2, 1],
+        "num_block_repeats": [1, 2, 1],
+        "expand_ratios": [1, 3, 6],
+        "depthwise_padding": [0],
+    },
+    # a size that their configurations do not have; a picture of 224 is larger than it need be
+    **{key: {"image_size": [64, 90]} for key in ("bit", "regnet", "cvt", "hgnet_v2", "pp_lcnet")},
+    "segformer": {"image_size": [64, 90], "strides": [2, 2, 1, 1], "reshape_last_stage": True},
+    "pvt_v2": {"image_size": 64},
+    "pvt": {  # 5.23 makes positions for patches of two from stage to stage
+        "image_size": 64,
+        "patch_sizes": [4, 2, 2, 2],
+        "strides": [4, 2, 2, 2],
+        "sequence_reduction_ratios": [4, 2, 2, 1],
+        "num_encoder_blocks": 4,
+        "depths": [1, 2, 1, 1],
+        "hidden_sizes": [16, 24, 32, 40],
+        "num_attention_heads": [1, 2, 2, 4],
+        "mlp_ratios": [4, 2, 4, 2],
+    },
+    "poolformer": {"image_size": [64, 90], "num_encoder_blocks": 4, "pool_size": 3},
+    "hiera": {"decoder_depth": 2, "decoder_hidden_size": 32},
+    "vit_mae": {"image_size": 80, "patch_size": 16},
+    "yolos": {"num_hidden_layers": 3, "image_size": [64, 96], "patch_size": 16},
+    "levit": {"image_size": 64, "patch_size": 16, "kernel_size": 3, "padding": 1, "stride": 2},
+    **{key: {"image_size": [64, 96], "patch_size": 2} for key in ("convnext", "convnextv2")},
     "swinv2": {"use_absolute_embeddings": False},
 }
 
 
-def _seen(size: int, name: str = "pixel_values") -> Maker:
-    """A square picture of `size` where the configuration states none; the rest is drawn small."""
+def _seen(usual: int, name: str = "pixel_values") -> Maker:
+    """A picture of the stated size, of `usual` pixels both ways where the type's configuration has no such field."""
 
     def make(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  # noqa: ARG001 - every maker is called alike
-        return {name: torch.zeros((batch, getattr(config, "num_channels", 3), size, size), device=device)}
+        size = getattr(config, "image_size", usual)
+        sides = size if isinstance(size, list) else [size, size]
+        return {name: torch.zeros((batch, getattr(config, "num_channels", 3), *sides), device=device)}
 
     return make
 

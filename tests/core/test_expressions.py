@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numel.core.expressions import compile_expression, field, primes, round_up
+from numel.core.expressions import compile_expression, convolved, field, primes, round_up
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,24 @@ def test_primes_are_those_that_no_smaller_number_divides():
     divided = [n for n in range(2, 2000) if all(n % d for d in range(2, n))]
     assert primes(0, len(divided)) == divided
     assert primes(10**12, 2) == [1_000_000_000_039, 1_000_000_000_061]  # OEIS A033874: the next prime after 10^n
+
+
+@given(
+    st.integers(8, 300),
+    st.lists(st.tuples(st.integers(1, 7), st.integers(1, 4), st.integers(0, 3)), min_size=1, max_size=4),
+)
+def test_a_picture_behind_convolutions_is_as_many_places_as_a_kernel_has(side, layers):
+    kernels, strides, padded = ([layer[i] for layer in layers] for i in range(3))
+    left = side
+    for kernel, stride, more in layers:  # counted one by one
+        left = len(range(0, left + more - kernel + 1, stride))
+    if left:
+        assert convolved(side, kernels, strides, padded)[-1] == left
+
+
+def test_a_kernel_is_no_larger_than_its_picture():
+    with pytest.raises(ValueError, match="smaller picture"):
+        convolved(4, 7, [1], 0)
 
 
 def test_a_config_cannot_ask_for_endless_primes():

@@ -286,11 +286,15 @@ def test_torchvisions_pictures(d, layers, heads, patch, published):
         ("resnet", "ResNet", 4.089),  # "V1.5": the middle convolution of a bottleneck takes the stride
         ("swin", "Swin", 4.491),  # Liu et al. 2021, table 1, print 4.5 for Swin-T
         ("convnext", "ConvNext", 4.456),  # Liu et al. 2022, table 1, print 4.5 for ConvNeXt-T
+        ("mobilenet_v2", "MobileNetV2", 0.301),  # Sandler et al. 2018, table 4, print 300 M
+        ("efficientnet", "EfficientNet", 0.386),  # Tan & Le 2019, table 2, print 0.39 B for B0
+        ("mobilenet_v1", "MobileNetV1", 0.569),  # not torchvision's, but of Howard et al. 2017, table 4: 569 million
     ],
 )
 def test_torchvisions_hierarchies(model_type, cls, published):
     """As above, at 224 × 224, to its last digit: attention's own products are in, as in the 17.564 of ViT-B/16."""
-    table = picture(model_type, f"{cls}ForImageClassification")
+    b0 = {"width_coefficient": 1.0, "depth_coefficient": 1.0, "hidden_dim": 1280, "image_size": 224}
+    table = picture(model_type, f"{cls}ForImageClassification", **(b0 if model_type == "efficientnet" else {}))
     found = estimate(table, Setting(context=usual_context(table)))
     assert round(found.total("flops") / 2e9, 3) == published
 

@@ -75,6 +75,22 @@ def each(value: object, n: int, default: object = None) -> list[Any]:
     return list(value)
 
 
+def convolved(side: int, kernels: object, strides: list[int], padded: object) -> list[int]:
+    """A picture's side behind each of several convolutions, one after the other; `padded`: places added at both ends together.
+
+    >>> convolved(224, [7, 3], [4, 2], [6, 2]), convolved(75, 3, [2, 2], [1, 2])
+    ([56, 28], [37, 19])
+    """
+    sides, n = [], len(strides)
+    for kernel, stride, more in zip(each(kernels, n), strides, each(padded, n), strict=True):
+        side = (side + more - kernel) // stride + 1
+        if side < 1:
+            message = Sentence("a kernel of {kernel} on a smaller picture", kernel=kernel)
+            raise ValueError(message)
+        sides.append(side)
+    return sides
+
+
 def product(values: Iterable[int]) -> int:
     """All of them multiplied, at most 64 numbers.
 
@@ -138,7 +154,7 @@ def _power(a: Any, b: Any) -> Any:
 FUNCTIONS: Mapping[str, Any] = MappingProxyType(
     {"min": min, "max": max, "len": len, "int": int, "sum": sum, "round": round, "ceil": ceil, "list": list,
      "any": any, "all": all, "isqrt": isqrt, "range": _range, "round_up": round_up, "field": field,
-     "each": each, "product": product, "near": near, "primes": primes}
+     "each": each, "convolved": convolved, "product": product, "near": near, "primes": primes}
 )  # fmt: skip
 CONSTANTS: Mapping[str, Any] = MappingProxyType({"true": True, "false": False, "null": None})
 
