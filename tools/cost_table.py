@@ -21,7 +21,8 @@ and said: rotary angles; outputs of a convolution that are thrown away; maps mad
 rule, counted here as the recurrence; Llama 4's idle experts; what is no work but written as a product, the mask of Llama 3.2's
 tiles and the means of Gemma 4's patches. Pixtral's pictures are compared one by one, since a batch is one masked sequence there. Of the gated delta rule the two products that read the state
 are counted, which transformers writes element by element, so that torch counts 0. MiniMax's prompt runs in blocks there, too. Around a text model the prompt alone is
-compared, and `llama4`, `qwen3_5` and `qwen3_5_moe` were not run whole, only their text models.
+compared, and `llama4`, `qwen3_5` and `qwen3_5_moe` were not run whole, only their text models; `fast_vlm` and `gemma3n` without
+their towers, which another library would build.
 """,
     "vi": """# `numel cost` tính được những loại mô hình nào?
 
@@ -35,7 +36,8 @@ các góc quay; những đầu ra tích chập bị bỏ đi; các ánh xạ đ�
 phép truy hồi; các chuyên gia không được chọn của Llama 4; những gì không phải là việc mà được viết thành phép nhân: mặt nạ các ô của
 Llama 3.2 và trung bình các mảnh của Gemma 4. Ảnh của Pixtral được so từng ảnh một, vì ở đó cả lô là một chuỗi có mặt nạ. Với quy tắc delta có cổng, hai phép nhân đọc trạng thái được tính,
 còn transformers viết chúng theo từng phần tử nên torch đếm là 0. Lời nhắc của MiniMax cũng chạy theo khối ở đó. Với mô hình bao quanh chỉ so lời nhắc; `llama4`, `qwen3_5` và
-`qwen3_5_moe` không được chạy nguyên, chỉ mô hình văn bản của chúng.
+`qwen3_5_moe` không được chạy nguyên, chỉ mô hình văn bản của chúng; `fast_vlm` và `gemma3n` được chạy không có tháp, vì tháp
+do một thư viện khác dựng.
 """,
 }
 TITLES = {
@@ -62,6 +64,8 @@ TITLES = {
 
 def kind_of(family: Family) -> str:
     """The section that a family stands in."""
+    if family.notes is not None and family.notes.around:
+        return "around"
     if family.recurrence:
         return "state"
     if family.pictures:
@@ -83,7 +87,7 @@ def page(language: str) -> str:
             sections["kin"].append(name)
             continue
         sections[kind_of(family)].append(name)
-    sections["around"] = list(WRAPPERS)
+    sections["around"] += WRAPPERS
     sections["pairs"] = list(PAIRS)
     sections["refused"] = list(set(model_types()) - set(known_types()) - WRAPPERS - PAIRS)
     parts = [LEAD[language]]

@@ -30,12 +30,13 @@ EVERY_TIME: frozenset[str] = frozenset().union(*(getattr(kind, "EVERY_TIME", ())
 MADE_AGAIN: dict[str, tuple[str, ...]] = {
     name: ends for kind in _KINDS for name, ends in getattr(kind, "MADE_AGAIN", {}).items()
 }
+DISCARDED: dict[str, tuple[str, ...]] = flop_wrappers.DISCARDED
 # Classes that transformers has without offering them: the type's module and the name there.
 CLASSES: dict[str, str] = {name: place for kind in _KINDS for name, place in getattr(kind, "CLASSES", {}).items()}
 # Vectors of an input where that is not what is asked for: whole blocks of patches.
 VECTORS: dict[str, int] = {name: n for kind in _KINDS for name, n in getattr(kind, "VECTORS", {}).items()}
 # Modules that are no models of their own there, and how each is built.
-BUILT: dict[str, Callable[[Any, Any], Any]] = flop_towers.BUILT
+BUILT: dict[str, Callable[[Any, Any], Any]] = {**flop_towers.BUILT, **flop_wrappers.BUILT}
 
 
 def class_of(model_type: str) -> Any:

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers.modeling_outputs import BaseModelOutput
 
 from config_variants import valid
-from flop_inputs import AGREEING, BUILT, EVERY_TIME, MADE_AGAIN, inputs
+from flop_inputs import AGREEING, BUILT, DISCARDED, EVERY_TIME, MADE_AGAIN, inputs
 from transformers_reference import config_class, make_config
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
     model.requires_grad_(False)  # the counter wants a gradient function of each input that asks for one
     given = inputs(model, config, n, batch)
     ids, extra = given.get("input_ids"), "decoder_input_ids" in given
+    discarded = DISCARDED.get(config.model_type, ())
     with torch.no_grad():
-        prefill, out = _run(model, **given)
+        prefill, out = _run(model, discarded, **given)
         cache = getattr(out, "past_key_values", None)
         if cache is None and getattr(out, "state", None) is not None:  # RWKV
             first = model(input_ids=ids[:1, :-1], use_cache=True)  # (5.23 broadcasts a batch of states against itself)
@@ -96,7 +97,7 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
             )
         else:
             first = model(**{**given, "input_ids": ids[:, :-1]}, use_cache=True)
-            decode, _ = _run(model, input_ids=ids[:, -1:], past_key_values=first.past_key_values)
+            decode, _ = _run(model, discarded, input_ids=ids[:, -1:], past_key_values=first.past_key_values)
     return Counted(prefill, decode, cached)
 
 

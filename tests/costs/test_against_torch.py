@@ -116,7 +116,7 @@ def test_texts_and_pictures_and_their_comparison(model_type):
     assert estimate(table, Setting("prefill", N, BATCH)).total("flops") == counted.prefill
 
 
-@pytest.mark.parametrize("model_type", sorted(WRAPPERS - _TOO_LARGE - _SLOW))
+@pytest.mark.parametrize("model_type", sorted(filter(knows, WRAPPERS - _TOO_LARGE - _SLOW)))
 def test_what_stands_around_a_text_model_costs_text_nothing(model_type):
     """Those too large run idle experts, or do not run here: their text models are compared above."""
     table, counted = drawn(model_type, 0)

@@ -137,5 +137,26 @@ def test_llada2_runs_as_ling_does_and_decodes_no_single_token():
         estimate(llada, Setting("decode"))
 
 
+def test_intern_vit_is_the_tower_of_internvl():
+    fields = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+    own, known = (
+        numel.inspect({**fields, "image_size": 448, "patch_size": 14, "model_type": name}).table
+        for name in ("intern_vit_6b", KIN["intern_vit_6b"])
+    )
+    setting = Setting(context=1025, batch=2)
+    assert estimate(own, setting).total("flops") == estimate(known, setting).total("flops") > 0
+
+
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+def test_internvl_s_tower_does_nothing_to_text(phase):
+    text = {**SEVEN_B, "num_key_value_heads": 8, "vocab_size": 92544, "bias": False, "model_type": "internlm2"}
+    found, known = (
+        estimate(numel.inspect(fields).table, Setting(phase, 1000, 2, BF16))
+        for fields in ({"model_type": "internvl_chat", "llm_config": text}, text)
+    )
+    for field in ("flops", "kv_nbytes"):
+        assert found.total(field) == known.total(field) > 0
+
+
 def test_every_kin_is_held_to_something():
-    assert set(KIN) == set(SIZES) | {"deepseek", "saprot"}
+    assert set(KIN) == set(SIZES) | {"deepseek", "saprot", "intern_vit_6b"}

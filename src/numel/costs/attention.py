@@ -102,9 +102,13 @@ class Latent(NamedTuple):
 def attentions(model: Working) -> tuple[Attention, ...]:
     """Every attention that works, in order. Raises UnsupportedError for one whose matrices do not fit together."""
     fields, family = model.fields, model.family
-    if model.noted is not None and model.noted.has_attention:
-        noted, rows = model.noted, (*model.table.rows, *model.again)
-        return noted.attentions(row for row in rows if row.tower not in _VISION or noted.works(row.tower))
+    noted = model.noted
+    described: tuple[Attention, ...] = ()
+    if noted is not None and noted.has_attention:
+        rows = (*model.table.rows, *model.again)
+        described = noted.attentions(row for row in rows if row.tower not in _VISION or noted.works(row.tower))
+        if not noted.is_around:
+            return described
     modules = _modules(model)
     merged = list(modules.values())
     if family.attention == "compressed":
@@ -119,14 +123,16 @@ def attentions(model: Working) -> tuple[Attention, ...]:
     if model.heard is not None:
         found = tuple(a._replace(length=model.heard) if a.is_cross or a.tower == "encoder" else a for a in found)
     found = _windowed(found, fields, family)
-    return _reusing(found) if family.reuses else found
+    return described + (_reusing(found) if family.reuses else found)
 
 
 def _modules(model: Working) -> dict[str, list[Parameter]]:
     """The rows of each attention that works."""
+    noted = model.noted
     modules: dict[str, list[Parameter]] = {}
     for row in (*model.table.rows, *model.again):
-        sees = works_on_pictures(row, model.picture) or (model.noted is not None and model.noted.works(row.tower))
+        name = row.tensor.name
+        sees = works_on_pictures(row, model.picture) or (noted is not None and noted.works(row.tower))
         if (
             row.component is not Component.ATTENTION
             or row.excluded is not None
@@ -135,6 +141,8 @@ def _modules(model: Working) -> dict[str, list[Parameter]]:
             continue
         if (row.layer in model.skipped and not sees) or _BESIDE.search(row.tensor.name) or row.part == "rel_pos_bias":
             continue  # (which is looked up)
+        if noted is not None and noted.is_around and (noted.is_passed_by(name) or noted.describes(name)):
+            continue
         if model.family.stack != "encoder_decoder" and CROSS.search(row.tensor.name):
             continue  # what no encoder feeds leaves its cross-attention out
         modules.setdefault(_module(row.tensor.name), []).append(row)

@@ -248,7 +248,8 @@ def _head_again(table: ParameterTable) -> Parameter | None:
     shapes = {row.tensor.name: row for row in table.rows if row.component is Component.EMBEDDING}
     if any(row.tensor.name.startswith("lm_predictions.") for row, _ in kinds_of(table)):
         return next((row for row in shapes.values() if row.part == "token"), None)
-    if any(row.part == "lm_head" and row.role == "weight" and row.excluded is None for row, _ in kinds_of(table)):
+    own = (row for row, _ in kinds_of(table) if row.part == "lm_head" and row.role == "weight" and row.excluded is None)
+    if any(row.tower not in ("vision", "audio") for row in own):
         return None
     ties = (shapes[t] for name, t in table.aliases.items() if t in shapes and not _IS_EMBEDDING.search(name))
     return next(ties, None)

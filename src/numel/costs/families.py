@@ -243,6 +243,7 @@ video_llava vipllava mllama molmo2
 cohere_compass cosmos3_edge deepseek_ocr2 deepseek_vl_hybrid emu3 exaone4_5 glm46v glm4v glm4v_moe glmga granite_docling
 hyperclovax_vision_v2 kimi_k25 lfm3_vl minicpm_ocr minicpmv4_6 minicpmv4_7 minimax_m3_vl muse_glimmer paddleocr_vl pp_chart2table qianfan_ocr
 qwen2_5_omni_thinker qwen3_omni_moe_thinker step3p7 ultravbert vibevoice_asr kosmos-2.5 mistral_large4
+shieldgemma2 florence2 hunyuan_vl muse_spark unlimited_ocr nemotron_h_omni fast_vlm gemma3n internvl_chat
 """
 WRAPPERS = frozenset(_WRAPPERS.split())
 
@@ -317,6 +318,7 @@ KIN = {
     "deepseek": "llama",
     "exaone": "llama",
     "exaone4_5_text": "exaone4",
+    "intern_vit_6b": "internvl_vision",
     "internlm2": "llama",
     "kimi_k2": "deepseek_v3",
     "mimo": "qwen2",
@@ -334,7 +336,7 @@ FAMILIES |= {name: FAMILIES[known] for name, known in KIN.items()}
 
 def family_of(fields: TextFields, name: str) -> Family:
     """The row of the table. Raises UnsupportedError that names the model type where there is none."""
-    family = _noted(fields.wrapper) or family_called(fields.model_type)
+    family = _wrapping(fields)
     if family is None:
         kind = f"model_type '{fields.model_type}'"
         what = kind if fields.model_type else Sentence("a model without a configuration")
@@ -343,11 +345,12 @@ def family_of(fields: TextFields, name: str) -> Family:
         )
         hint = Sentence("numel costs only architectures whose attention was checked")
         raise UnsupportedError(message, hint=hint)
-    if family.notes is not None and family.notes.model_type == fields.wrapper:
+    is_noted = family.notes is not None and family.notes.model_type == fields.wrapper
+    if is_noted and family.notes is not None and not family.notes.around:
         return family
     if fields.wrapper in PAIRS:
         family = family._replace(pictures=BESIDE)
-    elif fields.wrapper not in WRAPPERS | {"", fields.model_type}:
+    elif not is_noted and fields.wrapper not in WRAPPERS | {"", fields.model_type}:
         message = Sentence(
             "{model}: what {what} does around its text model is not known, so its cost is not guessed",
             model=name,
@@ -359,6 +362,17 @@ def family_of(fields: TextFields, name: str) -> Family:
         message = Sentence("{model}: {field} adds an attention that is not counted", model=name, field=family.unless)
         raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {unless}=false"))
     return family
+
+
+def _wrapping(fields: TextFields) -> Family | None:
+    """What is known of the whole model: by its own pass file, by that of its text model, or by both."""
+    whole, text = _noted(fields.wrapper), family_called(fields.model_type)
+    if whole is None or whole.notes is None or not whole.notes.around:
+        return whole or text
+    notes = whole.notes
+    if text is None:
+        return None
+    return text._replace(stack=notes.stack or text.stack, notes=notes.on_top_of(text.notes) if text.notes else notes)
 
 
 def _noted(model_type: str) -> Family | None:

@@ -4,6 +4,7 @@
     reads   picture                     # text (assumed), picture, sound, text and picture, text and sound
     stack   encoder                     # decoder (assumed), encoder, encoder_decoder
     like    gemma2                      # all that is known of another type, before what is said here
+    around  text                        # of what stands around a text model: all that is known of that, before this
 
     config                              # what a field is where the configuration states none or null
         shift = 2
@@ -48,6 +49,7 @@
   Of latent attention: `expand`, the parameters that make keys and values of what is kept, and `absorbed_scores` and
   `absorbed_values`, the widths without that. Where tokens are chosen: `chosen`, how many; `index_kept`, numbers of each
   token's index key; `index_pair`, products to look at one token.
+  Around a text model its own attention stays as it is.
 """
 
 from __future__ import annotations
@@ -104,6 +106,7 @@ class Pass(NamedTuple):
     reads: str = ""
     stack: str = ""
     like: str = ""
+    around: str = ""
     config: Mapping[str, Expression] = MappingProxyType({})
     lets: Mapping[str, Expression] = MappingProxyType({})
     requires: tuple[Expression, ...] = ()
@@ -117,6 +120,22 @@ class Pass(NamedTuple):
         if tower in ("vision", "audio"):
             return ("picture" if tower == "vision" else "sound") in self.reads
         return "picture" in self.reads or "sound" in self.reads  # (what stands between a tower and the text)
+
+    def on_top_of(self, parent: Pass) -> Pass:
+        """This, and of `parent` what it does not say otherwise."""
+        return self._replace(
+            reads=self.reads or parent.reads,
+            stack=self.stack or parent.stack,
+            like=parent.like or self.like,
+            around=self.around or parent.around,
+            config={**parent.config, **self.config},
+            lets={**parent.lets, **self.lets},
+            requires=parent.requires + self.requires,
+            tokens=parent.tokens + self.tokens,
+            attention=self.attention or parent.attention,
+            products=parent.products + self.products,
+            state=parent.state + self.state,
+        )
 
 
 def noted_types() -> tuple[str, ...]:
@@ -150,7 +169,7 @@ def parse(text: str, model_type: str) -> Pass:
             raise PassSyntaxError(message) from error
     own = draft.done(model_type)
     parent = pass_of(own.like) if own.like else None
-    return own if parent is None else _on_top(own, parent)
+    return own if parent is None else own.on_top_of(parent)
 
 
 class _Draft:
@@ -184,25 +203,9 @@ class _Draft:
     def done(self, model_type: str) -> Pass:
         """All that was read."""
         tokens, attention, products, state = (tuple(found) for found in self.rules.values())
-        reads, stack, like = (self.said.get(head, "") for head in ("reads", "stack", "like"))
+        reads, stack, like, around = (self.said.get(head, "") for head in ("reads", "stack", "like", "around"))
         names, requires = (self.config, self.lets), tuple(self.requires)
-        return Pass(model_type, reads, stack, like, *names, requires, tokens, attention, products, state)
-
-
-def _on_top(own: Pass, parent: Pass) -> Pass:
-    """`own`, and of `parent` what it does not say otherwise."""
-    return own._replace(
-        reads=own.reads or parent.reads,
-        stack=own.stack or parent.stack,
-        like=parent.like or own.like,
-        config={**parent.config, **own.config},
-        lets={**parent.lets, **own.lets},
-        requires=parent.requires + own.requires,
-        tokens=parent.tokens + own.tokens,
-        attention=own.attention or parent.attention,
-        products=parent.products + own.products,
-        state=parent.state + own.state,
-    )
+        return Pass(model_type, reads, stack, like, around, *names, requires, tokens, attention, products, state)
 
 
 def _lines(text: str) -> Iterator[tuple[int, bool, str]]:
@@ -223,7 +226,7 @@ def _lines(text: str) -> Iterator[tuple[int, bool, str]]:
 
 
 def _header(head: str, rest: str) -> str:
-    known = {"reads": _READS, "stack": _STACKS}.get(head)
+    known = {"reads": _READS, "stack": _STACKS, "around": frozenset({"text"})}.get(head)
     if head == "like" or (known is not None and rest in known):
         return rest
     raise ValueError(Sentence("{line} is not understood", line=f"{head} {rest}"))

@@ -99,6 +99,19 @@ class Noted:
         """Whether its input is text, or text beside something else."""
         return "text" in (self._pass.reads or "text")
 
+    def is_passed_by(self, name: str) -> bool:
+        """Whether nothing passes through the tensor."""
+        return self.vectors(name) == "idle"
+
+    def describes(self, name: str) -> bool:
+        """Whether the tensor belongs to an attention that is described."""
+        return any(rule.where.search(name) for rule in self._pass.attention)
+
+    @property
+    def is_around(self) -> bool:
+        """Whether it is about what stands around a text model, whose own attention stays as it is."""
+        return bool(self._pass.around)
+
     @property
     def has_attention(self) -> bool:
         """Whether attention is described here, in the place of its matrices."""

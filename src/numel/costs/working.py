@@ -93,6 +93,8 @@ def working(table: ParameterTable) -> Working:
     noted, notes = None, family.notes
     if notes is not None:
         values = fields.values(outer=notes.model_type == fields.wrapper)
+        if notes.around:
+            values |= fields.values()
         noted = Noted(notes, values, table.name)
         fields.stream, heard = noted.named("d_model"), noted.named("heard") or heard
     again = (*runs_again(table, fields, family), *(tied_again(table, noted) if noted is not None else ()))
