@@ -9,6 +9,11 @@ import torch
 if TYPE_CHECKING:
     from flop_inputs import Maker
 
+# One half of T5Gemma, whose widths differ.
+_HALF: dict[str, Any] = {
+    "vocab_size": 97, "hidden_size": 48, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 8, "sliding_window": 6,
+}  # fmt: skip
 AGREEING: dict[str, dict[str, Any]] = {
     "nystromformer": {
         "num_landmarks": 4,
@@ -18,6 +23,9 @@ AGREEING: dict[str, dict[str, Any]] = {
     },
     "yoso": {"use_expectation": True, "conv_window": 3},
     "led": {"encoder_layers": 2, "decoder_layers": 1, "attention_window": [4, 8]},
+    "nllb-moe": {"num_experts": 4, "encoder_sparse_step": 2, "decoder_sparse_step": 1, "encoder_layers": 2, "decoder_layers": 2},
+    "switch_transformers": {"expert_capacity": 64, "num_layers": 2, "num_decoder_layers": 2},
+    "t5gemma": {"encoder": _HALF | {"hidden_size": 64, "num_hidden_layers": 3}, "decoder": _HALF, "vocab_size": 97},
     "pegasus_x": {"block_size": 4, "num_global_tokens": 3},
     "longt5": {"encoder_attention_type": "transient-global", "local_radius": 3, "global_block_size": 4},
     "longformer": {"num_hidden_layers": 2, "attention_window": [4, 8]},

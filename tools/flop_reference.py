@@ -88,9 +88,9 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
             decode, _ = _run(model, **again)
         elif extra:
             ids = given["decoder_input_ids"]
-            first = model(**{**given, "decoder_input_ids": ids[:, :-1]}, use_cache=True)
+            first = model(**{**given, "decoder_input_ids": ids[:, :-1]})  # (some encoders refuse to be told of a cache)
             encoded: Any = BaseModelOutput(first.encoder_last_hidden_state)
-            encoded.attention_mask = None  # what some decoders ask for
+            encoded.attention_mask = encoded.router_logits = None  # what some decoders ask for
             kept = {"encoder_outputs": encoded, "decoder_input_ids": ids[:, -1:]}
             decode, _ = _run(
                 model, MADE_AGAIN.get(config.model_type, ()), past_key_values=first.past_key_values, **kept

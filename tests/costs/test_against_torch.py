@@ -169,8 +169,11 @@ def behind_the_end(table):
 
 
 def idle(found):
-    """FLOPs of experts that were not chosen: transformers' Llama 4 runs all of them on every token, on zeros."""
-    if found.n_experts is None or found.table.model_type != "llama4_text":
+    """FLOPs of experts that were not chosen: transformers' Llama 4 runs all of them on every token, on zeros.
+
+    And its NLLB-MoE takes a mask of the chosen for their numbers, so that a token runs once for every expert there is.
+    """
+    if found.n_experts is None or found.table.model_type not in ("llama4_text", "nllb-moe"):
         return 0
     n_experts, used = found.n_experts
     return sum(w.flops for w in found.works if w.part == "experts") * (n_experts - used) // used

@@ -179,7 +179,7 @@ megatron-bert metaclip_2_text_model modernbert mpnet nomic_bert owlv2_text_model
 xlm-roberta xlm-roberta-xl xmod xlm chinese_clip_text_model fnet bert-generation
 """
 
-_ENCODER_DECODERS = "bart blenderbot blenderbot-small fsmt m2m_100 marian mbart mt5 pegasus plbart pop2piano t5 umt5"
+_ENCODER_DECODERS = "bart blenderbot blenderbot-small fsmt m2m_100 marian mbart mt5 nllb-moe pegasus plbart pop2piano switch_transformers t5 umt5"
 
 _QWEN = Windows(_first_layers(28), 4096, switch="use_sliding_window")
 _QWEN_VL = Windows(_first_layers(80), 4096, switch="use_sliding_window")

@@ -66,7 +66,8 @@ class TextFields:
 
     def values(self, *, outer: bool = False) -> dict[str, Any]:
         """All fields of the text model (`outer`: of what stands around it): as filled in, then as stated."""
-        return {**self._outer, **self._filled} if outer else {**self._layers[0], **self._layers[1]}
+        stated, filled = (self._outer, self._filled) if outer else self._layers
+        return _filled_in(stated, filled)
 
     def integer(self, *names: str, default: int | None = None) -> int:
         """The first of these fields as a whole number. Raises UnsupportedError where none is one."""
@@ -98,3 +99,12 @@ class TextFields:
         """The longest context that the configuration states, None where it states none."""
         found = self.get(*_POSITIONS)
         return found if type(found) is int and found > 0 else None
+
+
+def _filled_in(stated: Mapping[str, Any], filled: Mapping[str, Any]) -> dict[str, Any]:
+    """What is stated, and on top what is filled in, in nested parts too."""
+    made = {**stated, **filled}
+    for name, value in filled.items():
+        if isinstance(value, dict) and isinstance(stated.get(name), dict):
+            made[name] = _filled_in(stated[name], value)
+    return made
