@@ -14,6 +14,9 @@ _HALF: dict[str, Any] = {
     "vocab_size": 97, "hidden_size": 48, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 8, "sliding_window": 6,
 }  # fmt: skip
+_TOWER: dict[str, Any] = {
+    "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 8, "patch_size": 4,
+}  # fmt: skip
 AGREEING: dict[str, dict[str, Any]] = {
     "nystromformer": {
         "num_landmarks": 4,
@@ -23,8 +26,30 @@ AGREEING: dict[str, dict[str, Any]] = {
     },
     "yoso": {"use_expectation": True, "conv_window": 3},
     "led": {"encoder_layers": 2, "decoder_layers": 1, "attention_window": [4, 8]},
-    "nllb-moe": {"num_experts": 4, "encoder_sparse_step": 2, "decoder_sparse_step": 1, "encoder_layers": 2, "decoder_layers": 2},
+    "nllb-moe": {
+        "num_experts": 4,
+        "encoder_sparse_step": 2,
+        "decoder_sparse_step": 1,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+    },
     "switch_transformers": {"expert_capacity": 64, "num_layers": 2, "num_decoder_layers": 2},
+    **dict.fromkeys(("t5gemma2_text", "t5gemma2_decoder"), {"dropout_rate": 0.0}),
+    "t5_gemma_module": {"is_decoder": False, "dropout_rate": 0.0},
+    "t5gemma2_encoder": {
+        "text_config": _HALF | {"dropout_rate": 0.0},
+        "vision_config": _TOWER,
+        "image_token_index": 90,
+    },
+    "t5gemma2": {
+        "encoder": {
+            "text_config": _HALF | {"num_attention_heads": 2},
+            "vision_config": _TOWER,
+            "image_token_index": 90,
+        },
+        "decoder": _HALF,
+        "image_token_index": 90,
+    },
     "t5gemma": {"encoder": _HALF | {"hidden_size": 64, "num_hidden_layers": 3}, "decoder": _HALF, "vocab_size": 97},
     "pegasus_x": {"block_size": 4, "num_global_tokens": 3},
     "longt5": {"encoder_attention_type": "transient-global", "local_radius": 3, "global_block_size": 4},
@@ -54,8 +79,25 @@ def _queries_alone(config: Any, n: int, batch: int, device: Any) -> dict[str, An
     return {"input_ids": None, **_queries(config, n, batch, device)}
 
 
+_ENCODED = 11  # vectors of an encoder for a decoder that stands alone: as many as the prompt that is compared
+
+
+def _with_encoded(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Token ids, and vectors of an encoder."""
+    seen = torch.zeros((batch, _ENCODED, config.hidden_size), device=device)
+    return {"input_ids": torch.ones((batch, n), dtype=torch.long, device=device), "encoder_hidden_states": seen}
+
+
 INPUTS: dict[str, Maker] = {
+    "t5gemma2_decoder": _with_encoded,
     "blip_2_qformer": _queries,
     "instructblip_qformer": _queries_alone,
     "instructblipvideo_qformer": _queries_alone,
+}
+EVERY_TIME = frozenset({"t5gemma2_decoder"})
+CLASSES = {
+    "t5_gemma_module": "t5gemma.T5GemmaEncoder",
+    "t5gemma2_decoder": "t5gemma2.T5Gemma2Decoder",
+    "t5gemma2_encoder": "t5gemma2.T5Gemma2Encoder",
+    "t5gemma2_text": "t5gemma2.T5Gemma2TextEncoder",
 }
