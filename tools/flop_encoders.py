@@ -34,7 +34,8 @@ AGREEING: dict[str, dict[str, Any]] = {
         "decoder_layers": 2,
     },
     "switch_transformers": {"expert_capacity": 64, "num_layers": 2, "num_decoder_layers": 2},
-    **dict.fromkeys(("t5gemma2_text", "t5gemma2_decoder"), {"dropout_rate": 0.0}),
+    "t5gemma2_text": {"dropout_rate": 0.0},
+    "t5gemma2_decoder": {"dropout_rate": 0.0},
     "t5_gemma_module": {"is_decoder": False, "dropout_rate": 0.0},
     "t5gemma2_encoder": {
         "text_config": _HALF | {"dropout_rate": 0.0},
