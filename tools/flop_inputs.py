@@ -26,6 +26,8 @@ AGREEING: dict[str, dict[str, Any]] = {name: fields for kind in _KINDS for name,
 INPUTS: dict[str, Maker] = {name: make for kind in _KINDS for name, make in kind.INPUTS.items()}
 # Types that are given all of their inputs for each new token again, not token ids alone.
 EVERY_TIME: frozenset[str] = frozenset().union(*(getattr(kind, "EVERY_TIME", ()) for kind in _KINDS))
+# Of these, those that are given the whole text each time, though only its last token is new.
+WHOLE: frozenset[str] = frozenset().union(*(getattr(kind, "WHOLE", ()) for kind in _KINDS))
 # Modules that work on an encoder's output anew for each token, though keys and values of it are kept: no work, a waste.
 MADE_AGAIN: dict[str, tuple[str, ...]] = {
     name: ends for kind in _KINDS for name, ends in getattr(kind, "MADE_AGAIN", {}).items()

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers.modeling_outputs import BaseModelOutput
 
 from config_variants import valid
-from flop_inputs import AGREEING, BUILT, DISCARDED, EVERY_TIME, MADE_AGAIN, inputs
+from flop_inputs import AGREEING, BUILT, DISCARDED, EVERY_TIME, MADE_AGAIN, WHOLE, inputs
 from transformers_reference import config_class, make_config
 
 if TYPE_CHECKING:
@@ -79,12 +79,19 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
             first = model(input_ids=ids[:1, :-1], use_cache=True)  # (5.23 broadcasts a batch of states against itself)
             decode, _ = _run(model, input_ids=ids[:1, -1:], state=first.state)
             return Counted(prefill, batch * decode, sum(tensor.numel() for tensor in out.state))
+        if cache is None and getattr(out, "cache_params", None) is not None:  # xLSTM
+            cached = sum(tensor.numel() for tensor in _tensors(out.cache_params) if tensor.is_floating_point())
+            first = model(input_ids=ids[:, :-1], use_cache=True)
+            decode, _ = _run(model, input_ids=ids[:, -1:], cache_params=first.cache_params)
+            return Counted(prefill, decode, cached)
         if cache is None:
             return Counted(prefill, None, None)
-        cached = sum(tensor.numel() for tensor in _tensors(cache) if tensor.dim() > 2)  # (others count)
+        cached = sum(tensor.numel() for tensor in _tensors(cache) if tensor.is_floating_point())  # (others count)
         if config.model_type in EVERY_TIME:
             first = model(**inputs(model, config, n - 1, batch), use_cache=True)
-            again = inputs(model, config, 1, batch) | {"past_key_values": first.past_key_values}
+            again = inputs(model, config, n if config.model_type in WHOLE else 1, batch) | {
+                "past_key_values": first.past_key_values
+            }
             decode, _ = _run(model, **again)
         elif extra:
             ids = given["decoder_input_ids"]

@@ -150,6 +150,14 @@ AGREEING |= {
         "num_hidden_layers": 3, "layer_types": ["hybrid_sliding", "hybrid", "hybrid_sliding"], "sliding_window_size": 6,
         "mlp_layer_types": ["dense", "sparse", "sparse"], "hidden_size": 64,
     },
+    "doge": {"is_moe": True, "num_experts": 16, "num_experts_per_tok": 3},
+    "xlstm": {
+        "hidden_size": 128, "embedding_dim": 128, "num_heads": 4, "qk_dim_factor": 0.5, "v_dim_factor": 1.0, "mode": "inference",
+        "return_last_states": True, "chunk_size": 64, "max_inference_chunksize": 64, "num_blocks": 2, "num_hidden_layers": 2,
+        "chunkwise_kernel": "chunkwise--native_autograd", "sequence_kernel": "native_sequence__native", "step_kernel": "native",
+    },
+    "t5_gemma_module": {"dropout_rate": 0.0, "is_decoder": False},  # (the first comes from what stands around it)
+    "zaya": {"hidden_size": 32, "num_hidden_layers": 2, "layer_types": ["hybrid", "hybrid_sliding"], "sliding_window": 6, "num_experts": 4},
 }  # fmt: skip
 
 
@@ -159,6 +167,10 @@ _HEARD = 11  # tokens of a text that is read out: as many as the tests ask for
 def _uncached(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     """Tokens for an encoder that would fill a cache if it were asked to."""
     return {"input_ids": _ids(config, n, batch, device), "use_cache": False}
+
+
+def _whole(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    return {"input_ids": _ids(config, n, batch, device)}
 
 
 def _with_streams(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
@@ -198,14 +210,18 @@ def _ids(config: Any, n: int, batch: int, device: Any) -> Any:  # noqa: ARG001 -
 INPUTS: dict[str, Maker] = {
     **dict.fromkeys(("musicgen_decoder", "musicgen_melody_decoder"), _of_codebooks),
     "bert-generation": _uncached,
+    "cpmant": _whole,
     "dia_decoder": _with_streams,
     "moshi_depth": _with_steps,
     "voxtral_realtime_text": _with_delay,
 }
-EVERY_TIME = frozenset({"dia_decoder", "moshi_depth", "voxtral_realtime_text"})
+EVERY_TIME = frozenset({"cpmant", "dia_decoder", "moshi_depth", "voxtral_realtime_text"})
+
+WHOLE = frozenset({"cpmant"})
 
 CLASSES: dict[str, str] = {
     "moshi": "moshi.MoshiForCausalLM",
+    "t5_gemma_module": "t5gemma.T5GemmaEncoder",
     "bert-generation": "bert_generation.BertGenerationEncoder",
     "kosmos_2_text_model": "kosmos2.Kosmos2TextModel",
     "kosmos_2_5_text_model": "kosmos2_5.Kosmos2_5TextModel",

@@ -142,7 +142,9 @@ def discarded(table, *, once=False):
     A prompt is padded on both sides, for k − 1 outputs behind its end; a new token runs over k kept inputs and itself.
     """
     of_tokens = sum(2 * channels * k * (1 if once else k - 1) * BATCH for channels, _, k in kernels(table))
-    return of_tokens + (0 if once else one_too_many(table) + mapped_again(table) + behind_the_end(table))
+    return of_tokens + (
+        0 if once else one_too_many(table) + mapped_again(table) + behind_the_end(table) + before_the_first(table)
+    )
 
 
 def one_too_many(table):
@@ -166,6 +168,12 @@ def behind_the_end(table):
     rows = {row.tensor.name: row for row in table.rows if ".dw_sep_conv_1d." in row.tensor.name}
     width = max((row.tensor.shape[2] for row in rows.values() if len(row.tensor.shape) == 3), default=1)
     return sum(2 * BATCH * (width - 1) * row.numel for row in rows.values() if row.role == "weight")
+
+
+def before_the_first(table):
+    """FLOPs of half a value that Zaya makes of zeros, for the token before the first."""
+    rows = [row for row in table.rows if row.tensor.name.endswith("v_proj_delayed.weight")]
+    return sum(2 * BATCH * row.numel for row in rows)
 
 
 def idle(found):
@@ -193,7 +201,9 @@ def unseen(found):
 
 def states(table, family):
     """What transformers keeps of each layer with a state: the last k inputs of a convolution, and Mamba's own state."""
-    fields = table.hyperparameters
+    fields, noted = table.hyperparameters, working(table).noted
+    if noted is not None and not family.recurrence:
+        yield from (kept.numel for kept in noted.states(table.rows))
     if family.recurrence in ("rwkv", "lightning"):
         yield from (state.kept for _, state in states_of(table, TextFields(table), family))
         return

@@ -28,7 +28,8 @@ class Family(NamedTuple):
     `windows`: which layers look back only so far; None: all see the whole context. `unless`: a field that, set (or of a value), adds
     what is not counted. `recurrence`: what layers keep that have a state: "mamba", "mamba2", "delta", "lightning", "rglru",
     "rwkv" or "conv"; "" for none. `pictures`: "alone" for an encoder of pictures, "beside" where a text model stands beside one, and both work.
-    `sound`: an encoder hears a sound of fixed length. `sharing`: layers run again, "groups" (ALBERT) or "ties" (Zamba).
+    `sound`: an encoder hears a sound of fixed length. `sharing`: layers run again, "groups" (ALBERT), "ties" (Zamba)
+    or "cycles" (HRM).
     `skips`: the field that lists layers which look at pictures alone. `pooled`: how the names of what works on one vector
     of a whole sequence begin. `reuses`: a layer without keys of its own reads those of an earlier one.
     `streams`: how several residual streams are mixed, "altup" or "hyper". `distances`: attention scores them beside
@@ -290,10 +291,12 @@ FAMILIES: dict[str, Family] = {
     "mvp": Family("encoder_decoder", unless="use_prompt"),
     **dict.fromkeys(_PICTURES.split(), Family("encoder", pictures=ALONE)),
     **dict.fromkeys(("siglip_text_model", "siglip2_text_model"), Family("encoder", pooled="head.")),
+    "t5_gemma_module": Family("encoder", unless="is_decoder"),
     "deberta": Family("encoder", distances="spans", unless="talking_head"),
     "deberta-v2": Family("encoder", distances="buckets"),
     "albert": Family("encoder", sharing="groups"),
     "zamba": Family(recurrence="mamba", sharing="ties"),
+    "hrm_text": Family(sharing="cycles"),
     "zamba2": Family(recurrence="mamba2", sharing="ties"),
     "inkling_text": Family(
         recurrence="conv", windows=Windows(_nowhere, 512, field="sliding_window_size", kind="hybrid_sliding")

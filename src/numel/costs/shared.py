@@ -23,6 +23,8 @@ def runs_again(table: ParameterTable, fields: TextFields, family: Family) -> lis
         return _groups(table, fields)
     if family.sharing == "ties":
         return _ties(table)
+    if family.sharing == "cycles":
+        return _cycles(table, fields)
     return []
 
 
@@ -56,6 +58,17 @@ def _groups(table: ParameterTable, fields: TextFields) -> list[Parameter]:
 def _group(i: int, fields: TextFields) -> int:
     """The group that layer i takes, divided as transformers divides."""
     return int(i / (fields.n_layers / fields.integer("num_hidden_groups")))
+
+
+def _cycles(table: ParameterTable, fields: TextFields) -> list[Parameter]:
+    """HRM: in each of its cycles the slow stack runs once and the fast one L_cycles times, each run with a cache of its own."""
+    slow, fast = (fields.integer(name, default=usual) for name, usual in (("H_cycles", 2), ("L_cycles", 3)))
+    runs = {"H_module": slow, "L_module": slow * fast}
+    return [
+        row._replace(tensor=row.tensor._replace(name=f"again.{i}.{row.tensor.name}"))
+        for row in table.rows
+        for i in range(1, next((n for stack, n in runs.items() if f"{stack}." in row.tensor.name), 1))
+    ]
 
 
 def _ties(table: ParameterTable) -> list[Parameter]:
