@@ -9,6 +9,10 @@ import torch
 if TYPE_CHECKING:
     from flop_inputs import Maker
 
+_BERT: dict[str, Any] = {
+    "model_type": "bert", "vocab_size": 97, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "intermediate_size": 40, "max_position_embeddings": 24,
+}  # fmt: skip
 # One half of T5Gemma, whose widths differ.
 _HALF: dict[str, Any] = {
     "vocab_size": 97, "hidden_size": 48, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -33,6 +37,10 @@ AGREEING: dict[str, dict[str, Any]] = {
         "encoder_layers": 2,
         "decoder_layers": 2,
     },
+    "encoder-decoder": {
+        "encoder": _BERT,
+        "decoder": _BERT | {"hidden_size": 48, "is_decoder": True, "add_cross_attention": True},
+    },
     "switch_transformers": {"expert_capacity": 64, "num_layers": 2, "num_decoder_layers": 2},
     "t5gemma2_text": {"dropout_rate": 0.0},
     "t5gemma2_decoder": {"dropout_rate": 0.0},
@@ -52,6 +60,7 @@ AGREEING: dict[str, dict[str, Any]] = {
         "image_token_index": 90,
     },
     "t5gemma": {"encoder": _HALF | {"hidden_size": 64, "num_hidden_layers": 3}, "decoder": _HALF, "vocab_size": 97},
+    "prophetnet": {"add_cross_attention": True, "ngram": 2},
     "pegasus_x": {"block_size": 4, "num_global_tokens": 3},
     "longt5": {"encoder_attention_type": "transient-global", "local_radius": 3, "global_block_size": 4},
     "longformer": {"num_hidden_layers": 2, "attention_window": [4, 8]},
@@ -89,13 +98,20 @@ def _with_encoded(config: Any, n: int, batch: int, device: Any) -> dict[str, Any
     return {"input_ids": torch.ones((batch, n), dtype=torch.long, device=device), "encoder_hidden_states": seen}
 
 
+def _words_on_a_page(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  # noqa: ARG001 - all are called alike
+    ids = torch.ones((batch, n), dtype=torch.long, device=device)
+    return {"input_ids": ids, "bbox": torch.zeros((batch, n, 4), device=device), "decoder_input_ids": ids}
+
+
 INPUTS: dict[str, Maker] = {
     "t5gemma2_decoder": _with_encoded,
+    "udop": _words_on_a_page,
     "blip_2_qformer": _queries,
     "instructblip_qformer": _queries_alone,
     "instructblipvideo_qformer": _queries_alone,
 }
 EVERY_TIME = frozenset({"t5gemma2_decoder"})
+MADE_AGAIN = {"encoder-decoder": ("enc_to_dec_proj",)}
 CLASSES = {
     "t5_gemma_module": "t5gemma.T5GemmaEncoder",
     "t5gemma2_decoder": "t5gemma2.T5Gemma2Decoder",
