@@ -60,7 +60,11 @@ AGREEING: dict[str, dict[str, Any]] = {
         "image_token_index": 90,
     },
     "t5gemma": {"encoder": _HALF | {"hidden_size": 64, "num_hidden_layers": 3}, "decoder": _HALF, "vocab_size": 97},
-    "prophetnet": {"add_cross_attention": True, "ngram": 2},
+    "prophetnet": {"add_cross_attention": True, "ngram": 2, "num_encoder_layers": 1, "num_decoder_layers": 1},
+    "udop": {
+        "d_model": 32, "num_layers": 1, "num_decoder_layers": 1, "d_ff": 40, "d_kv": 12, "num_heads": 4, "vocab_size": 97,
+        "relative_attention_num_buckets": 32, "relative_attention_max_distance": 128,
+    },
     "pegasus_x": {"block_size": 4, "num_global_tokens": 3},
     "longt5": {"encoder_attention_type": "transient-global", "local_radius": 3, "global_block_size": 4},
     "longformer": {"num_hidden_layers": 2, "attention_window": [4, 8]},
@@ -113,6 +117,7 @@ INPUTS: dict[str, Maker] = {
 EVERY_TIME = frozenset({"t5gemma2_decoder"})
 MADE_AGAIN = {"encoder-decoder": ("enc_to_dec_proj",)}
 CLASSES = {
+    "evolla": "evolla.EvollaForProteinText2Text",
     "t5_gemma_module": "t5gemma.T5GemmaEncoder",
     "t5gemma2_decoder": "t5gemma2.T5Gemma2Decoder",
     "t5gemma2_encoder": "t5gemma2.T5Gemma2Encoder",
