@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from transformers.models.mra import modeling_mra
 
 if TYPE_CHECKING:
     from flop_inputs import Maker
@@ -61,9 +62,17 @@ AGREEING: dict[str, dict[str, Any]] = {
     },
     "t5gemma": {"encoder": _HALF | {"hidden_size": 64, "num_hidden_layers": 3}, "decoder": _HALF, "vocab_size": 97},
     "prophetnet": {"add_cross_attention": True, "ngram": 2, "num_encoder_layers": 1, "num_decoder_layers": 1},
+    "mra": {"max_position_embeddings": 64, "block_per_row": 1},
     "udop": {
-        "d_model": 32, "num_layers": 1, "num_decoder_layers": 1, "d_ff": 40, "d_kv": 12, "num_heads": 4, "vocab_size": 97,
-        "relative_attention_num_buckets": 32, "relative_attention_max_distance": 128,
+        "d_model": 32,
+        "num_layers": 1,
+        "num_decoder_layers": 1,
+        "d_ff": 40,
+        "d_kv": 12,
+        "num_heads": 4,
+        "vocab_size": 97,
+        "relative_attention_num_buckets": 32,
+        "relative_attention_max_distance": 128,
     },
     "pegasus_x": {"block_size": 4, "num_global_tokens": 3},
     "longt5": {"encoder_attention_type": "transient-global", "local_radius": 3, "global_block_size": 4},
@@ -107,9 +116,45 @@ def _words_on_a_page(config: Any, n: int, batch: int, device: Any) -> dict[str, 
     return {"input_ids": ids, "bbox": torch.zeros((batch, n, 4), device=device), "decoder_input_ids": ids}
 
 
+class _Kernel:
+    """MRA's kernel for GPUs in torch's own products: blocks of 32 × 32 scores, of the queries and keys that were chosen.
+
+    Without it the layers give back zeros, which is no pass to count. Shapes and products are the kernel's, and no more:
+    where sums are added up and which score is the largest changes no count.
+    """
+
+    @staticmethod
+    def mm_to_sparse(queries: Any, keys: Any, indices: Any) -> Any:
+        """(batch, chosen, 32, 32): queries and keys are (batch, blocks, width, 32)."""
+        return _chosen(queries, indices // keys.shape[1]).transpose(-1, -2) @ _chosen(keys, indices % keys.shape[1])
+
+    @staticmethod
+    def sparse_dense_mm(scores: Any, indices: Any, values: Any, n_blocks: int) -> Any:
+        """(batch, blocks, width, 32): each chosen block of scores times its values, added to a block of queries."""
+        made = _chosen(values, indices % values.shape[1]) @ scores
+        found = made.new_zeros((len(values), n_blocks, *made.shape[2:]))
+        return found.index_add(1, torch.zeros(made.shape[1], dtype=torch.long, device=made.device), made)
+
+    @staticmethod
+    def index_max(scores: Any, indices: Any, n_rows: int, n_columns: int) -> tuple[Any, Any]:  # noqa: ARG004
+        """A largest score for each query, and that again for each chosen block: no products."""
+        batch, width, chosen = scores.shape
+        return scores.new_zeros((batch, n_rows * width)), scores.new_zeros((batch, width, chosen))
+
+
+def _chosen(blocks: Any, at: Any) -> Any:
+    return torch.stack([blocks[i].index_select(0, at[i].long()) for i in range(len(blocks))])
+
+
+def _with_kernel(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  # noqa: ARG001
+    modeling_mra.mra_cuda_kernel = _Kernel
+    return {"input_ids": torch.ones((batch, n), dtype=torch.long, device=device)}
+
+
 INPUTS: dict[str, Maker] = {
     "t5gemma2_decoder": _with_encoded,
     "udop": _words_on_a_page,
+    "mra": _with_kernel,
     "blip_2_qformer": _queries,
     "instructblip_qformer": _queries_alone,
     "instructblipvideo_qformer": _queries_alone,
@@ -123,3 +168,4 @@ CLASSES = {
     "t5gemma2_encoder": "t5gemma2.T5Gemma2Encoder",
     "t5gemma2_text": "t5gemma2.T5Gemma2TextEncoder",
 }
+VECTORS = {"mra": 64}  # two rows of blocks

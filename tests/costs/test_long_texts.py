@@ -22,6 +22,7 @@ SETTINGS = [
     ("big_bird", "BigBirdForMaskedLM", 30, _BLOCKS),  # eight blocks, the last one padded
     ("bigbird_pegasus", "BigBirdPegasusForConditionalGeneration", 30, _BLOCKS),
     ("nystromformer", "NystromformerForMaskedLM", 12, {"num_landmarks": 4, "segment_means_seq_len": 12}),
+    ("mra", "MraForMaskedLM", 96, {"max_position_embeddings": 96, "block_per_row": 2, "approx_mode": "sparse"}),
     ("longt5", "LongT5ForConditionalGeneration", 27, {"encoder_attention_type": "local", "local_radius": 3}),
     (
         "funnel",
