@@ -46,13 +46,16 @@ class Noted:
         for needed in self._pass.requires:
             if not made._number(needed, {}):
                 message = Sentence("{model}: it runs only where {condition}", model=self._model, condition=needed.text)
-                raise UsageError(message, hint=Sentence("give another {option}", option=made._at_fault(needed)))
+                raise UsageError(message, hint=made._way_out(needed))
         return made
 
-    def _at_fault(self, needed: Expression) -> str:
-        """The option by which a condition can be met."""
+    def _way_out(self, needed: Expression) -> Sentence:
+        """How a condition can be met."""
         fields = sorted(needed.names - self._setting.keys() - self._pass.lets.keys())
-        return "--context" if "context" in needed.names or not fields else f"--set {fields[0]}=…"
+        if needed.text in fields and needed.text not in self._pass.config:  # what follows from the architecture
+            return Sentence("numel costs only architectures whose attention was checked")
+        option = "--context" if "context" in needed.names or not fields else f"--set {fields[0]}=…"
+        return Sentence("give another {option}", option=option)
 
     def named(self, name: str) -> int | None:
         """The value of one of the names of `let` that are used, None where it is not there."""
