@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..core.parameters import Parameter, ParameterTable
     from .attention import Attention
     from .families import Family
+    from .noted import Noted
     from .pictures import Picture
     from .recurrent import State
     from .setting import Setting
@@ -233,7 +234,7 @@ def _states(
 
 def _tied_head(table: ParameterTable, tokens: Tokens, setting: Setting) -> list[Work]:
     """The arithmetic of an output matrix that is the token embedding again: no parameters of its own."""
-    row = _head_again(table)
+    row = _head_again(table, tokens.noted)
     if row is None:
         return []
     nbytes = nbytes_of(setting.dtype or row.tensor.dtype, row.tensor.numel)
@@ -243,13 +244,14 @@ def _tied_head(table: ParameterTable, tokens: Tokens, setting: Setting) -> list[
     return [Work(Component.HEAD.value, "lm_head", row.tower, None, 0, flops, 0, nbytes)]
 
 
-def _head_again(table: ParameterTable) -> Parameter | None:
+def _head_again(table: ParameterTable, noted: Noted | None) -> Parameter | None:
     """The embedding that is the output matrix too. DeBERTa's newer head says so by no tie of its own."""
     shapes = {row.tensor.name: row for row in table.rows if row.component is Component.EMBEDDING}
     if any(row.tensor.name.startswith("lm_predictions.") for row, _ in kinds_of(table)):
         return next((row for row in shapes.values() if row.part == "token"), None)
     own = (row for row, _ in kinds_of(table) if row.part == "lm_head" and row.role == "weight" and row.excluded is None)
-    if any(row.tower not in ("vision", "audio") for row in own):
+    works = (row for row in own if noted is None or noted.vectors(row.tensor.name) != "idle")
+    if any(row.tower not in ("vision", "audio") for row in works):
         return None
     ties = (shapes[t] for name, t in table.aliases.items() if t in shapes and not _IS_EMBEDDING.search(name))
     return next(ties, None)

@@ -292,7 +292,7 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(_PICTURES.split(), Family("encoder", pictures=ALONE)),
     **dict.fromkeys(("siglip_text_model", "siglip2_text_model"), Family("encoder", pooled="head.")),
     "t5_gemma_module": Family("encoder", unless="is_decoder"),
-    "deberta": Family("encoder", distances="spans", unless="talking_head"),
+    "deberta": Family("encoder", distances="spans"),
     "deberta-v2": Family("encoder", distances="buckets"),
     "albert": Family("encoder", sharing="groups"),
     "zamba": Family(recurrence="mamba", sharing="ties"),
