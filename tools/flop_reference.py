@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers.modeling_outputs import BaseModelOutput
 
@@ -115,7 +116,7 @@ def _has_experts(config: Any) -> bool:
 
 def _run(model: Any, idle: tuple[str, ...] = (), /, **inputs: Any) -> tuple[int, Any]:
     """FLOPs of the pass but for angles and for modules whose names end so, and what came out."""
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):  # (as products, where one is fused)
         out = model(**inputs)
     counts = counter.get_flop_counts()
     angles = {name for name in counts if name.rpartition(".")[2] in _ANGLES or "rotary" in name.rpartition(".")[2]}

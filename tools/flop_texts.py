@@ -157,6 +157,25 @@ AGREEING |= {
         "chunkwise_kernel": "chunkwise--native_autograd", "sequence_kernel": "native_sequence__native", "step_kernel": "native",
     },
     "t5_gemma_module": {"dropout_rate": 0.0, "is_decoder": False},  # (the first comes from what stands around it)
+    "qwen4_exp_text": _DELTA | {
+        "hidden_size": 32, "num_hidden_layers": 2, "layer_types": ["linear_attention", "indexed_attention"], "num_experts": 4,
+        "indexer_n_heads": 4, "indexer_kv_heads": 1, "indexer_head_dim": 8, "indexer_budget": 4, "indexer_compress_ratio": 2,
+        "ple_layer_ids": [1], "ngram_vocab_size_base": 50, "heads_per_ngram": 2, "ple_embed_dim": 32, "hc_lowrank": 12,
+        "num_experts_per_tok": 2, "moe_intermediate_size": 24, "eos_token_id": 1, "split_ngram_parts": 2,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1], "partial_rotary_factor": 0.5},
+    },
+    "glm5_next_text": {
+        "hidden_size": 32, "num_hidden_layers": 3, "layer_types": ["linear_attention", "indexed_attention", "indexed_attention"],
+        "indexer_types": ["full", "full", "shared"], "mlp_layer_types": ["dense", "sparse", "sparse"], "hc_sinkhorn_iters": 2,
+        "index_kpool": 2, "index_topk": 4, "index_n_heads": 2, "index_head_dim": 8, "num_attention_heads": 4, "hc_mult": 2,
+        "num_key_value_heads": 4, "q_lora_rank": 12, "kv_lora_rank": 16, "qk_nope_head_dim": 8, "v_head_dim": 8,
+        "linear_head_dim": 8, "linear_num_heads": 2, "linear_conv_kernel_dim": 3, "n_group": 1, "topk_group": 1,
+        "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "qk_rope_head_dim": 0,
+    },
+    "inkling2_text": {
+        "num_hidden_layers": 3, "layer_types": ["hybrid_sliding", "hybrid", "hybrid_sliding"], "sliding_window_size": 6,
+        "hidden_size": 64, "n_layers_per_attn_res_block": 2, "n_routed_experts": 4, "num_experts_per_tok": 2,
+    },
     "zaya": {"hidden_size": 32, "num_hidden_layers": 2, "layer_types": ["hybrid", "hybrid_sliding"], "sliding_window": 6, "num_experts": 4},
 }  # fmt: skip
 

@@ -24,7 +24,7 @@ from numel.errors import ConfigError
 pytest.importorskip("torch", reason="torch is not installed: there is no FlopCounterMode to compare with")
 pytest.importorskip("transformers", reason="transformers is not installed: there is nothing to count")
 
-from flop_inputs import CLASSES, VECTORS, class_of
+from flop_inputs import AGREEING, CLASSES, VECTORS, class_of
 from flop_reference import runnable
 from transformers_reference import head_classes, knows
 
@@ -81,6 +81,14 @@ def test_estimates_are_what_torch_counts(model_type, draw):
         assert BATCH * (kept + twice(found)) == counted.cached
 
 
+@pytest.mark.parametrize("model_type", ["glm5_next_text", "qwen4_exp_text"])
+def test_prompts_of_what_chooses_beside_a_state_without_that_state(model_type, monkeypatch):
+    kinds = ["indexed_attention"] * AGREEING[model_type]["num_hidden_layers"]
+    monkeypatch.setitem(AGREEING, model_type, AGREEING[model_type] | {"layer_types": kinds, "ple_layer_ids": []})
+    table, counted = drawn(model_type, 0)
+    assert estimate(table, Setting("prefill", N, BATCH)).total("flops") == counted.prefill
+
+
 def length_of(table):
     """Vectors of an input: as few as is quick, and of a picture or a sound of one size all."""
     return usual_context(table) if working(table).has_one_length else VECTORS.get(table.model_type, N)
@@ -129,10 +137,12 @@ def test_what_stands_around_a_text_model_costs_text_nothing(model_type):
 
 
 def kernels(table):
-    """The convolutions over the last k tokens: (channels, 1, k)."""
-    if not working(table).family.recurrence:
+    """The convolutions over the last k tokens: (channels, 1, k); of which a pass file does not say another thing."""
+    model = working(table).at(Setting(context=length_of(table)))
+    if not model.family.recurrence:
         return []
     rows = [row for row in table.rows if row.tower == "main" and "conv" in row.part]
+    rows = [row for row in rows if model.noted is None or model.noted.vectors(row.tensor.name) is None]
     return [row.tensor.shape for row in rows if len(row.tensor.shape) == 3 and row.tensor.shape[1] == 1]
 
 
@@ -202,13 +212,14 @@ def unseen(found):
 def states(table, family):
     """What transformers keeps of each layer with a state: the last k inputs of a convolution, and Mamba's own state."""
     fields, noted = table.hyperparameters, working(table).noted
-    if noted is not None and not family.recurrence:
+    if noted is not None:
         yield from (kept.numel for kept in noted.states(table.rows))
     if family.recurrence in ("rwkv", "lightning"):
         yield from (state.kept for _, state in states_of(table, TextFields(table), family))
         return
     n = next((fields[name] for name in ("mamba_d_state", "ssm_state_size", "state_size") if name in fields), 0)
     yield from (channels * k for channels, _, k in kernels(table))
+    yield from (r.tensor.shape[1] for r in table.rows if "_sconv.static_w" in r.tensor.name)
     n = n or fields.get("linear_key_head_dim") or fields.get("linear_head_dim", 0)
     yield from (
         r.tensor.shape[1] * n

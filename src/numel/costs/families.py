@@ -287,6 +287,7 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("lfm2", "lfm2_moe"), Family(recurrence="conv")),
     "jetmoe": Family(),
     **dict.fromkeys(("bailing_hybrid", "kimi_linear"), Family(attention="latent", recurrence="delta")),
+    "glm5_next_text": Family(recurrence="delta", streams="hyper"),
     "lfm3": Family(recurrence="conv", windows=Windows(_every(4, first=2), 256)),
     "mvp": Family("encoder_decoder", unless="use_prompt"),
     **dict.fromkeys(_PICTURES.split(), Family("encoder", pictures=ALONE)),
@@ -298,9 +299,12 @@ FAMILIES: dict[str, Family] = {
     "zamba": Family(recurrence="mamba", sharing="ties"),
     "hrm_text": Family(sharing="cycles"),
     "zamba2": Family(recurrence="mamba2", sharing="ties"),
-    "inkling_text": Family(
-        recurrence="conv", windows=Windows(_nowhere, 512, field="sliding_window_size", kind="hybrid_sliding")
-    ),
+    **{
+        name: Family(
+            recurrence="conv", windows=Windows(_nowhere, width, field="sliding_window_size", kind="hybrid_sliding")
+        )
+        for name, width in (("inkling_text", 512), ("inkling2_text", 1024))
+    },
     "whisper": Family("encoder_decoder", sound=True),
     "mllama_text_model": Family(skips="cross_attention_layers"),
     "rwkv": Family(recurrence="rwkv"),
