@@ -18,7 +18,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from config_variants import valid
 from flop_inputs import AGREEING, BUILT, DISCARDED, EVERY_TIME, MADE_AGAIN, WHOLE, inputs
-from transformers_reference import config_class, make_config
+from transformers_reference import config_class, every_layer_may_reuse, make_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,8 @@ _ANGLES = ("rotary_emb", "rotary_embed", "rotary_pos_emb", "rope")
 
 # Means of blocks of patches that transformers takes as a product with a matrix of zeros and equal shares.
 _MEANS = ("Gemma4VisionModel.pooler",)
+
+torch.set_num_threads(1)  # small models: several threads wait for each other longer than they work
 
 _LARGEST = 20_000_000  # parameters of a model that runs on the CPU
 
@@ -65,7 +67,8 @@ def count_flops(model_type: str, cls: Any, fields: dict[str, Any], n: int, batch
 
 def _built(cls: Any, config: Any) -> Any:
     make = BUILT.get(cls.__name__)
-    return cls._from_config(config, attn_implementation="eager") if make is None else make(cls, config)
+    with every_layer_may_reuse(cls, config):
+        return cls._from_config(config, attn_implementation="eager") if make is None else make(cls, config)
 
 
 def _count(model: Any, config: Any, n: int, batch: int) -> Counted:

@@ -176,6 +176,24 @@ AGREEING |= {
         "num_hidden_layers": 3, "layer_types": ["hybrid_sliding", "hybrid", "hybrid_sliding"], "sliding_window_size": 6,
         "hidden_size": 64, "n_layers_per_attn_res_block": 2, "n_routed_experts": 4, "num_experts_per_tok": 2,
     },
+    "reformer": {
+        "is_decoder": False, "attn_layers": ["local", "lsh", "local"], "local_attn_chunk_length": 2, "lsh_attn_chunk_length": 4,
+        "num_hashes": 3, "num_buckets": None, "chunk_size_feed_forward": 0, "chunk_size_lm_head": 0, "max_position_embeddings": 64,
+        "axial_pos_embds": False,
+    },
+    **{
+        name: {
+            "backbone_hidden_size": 48, "use_ordered_embeddings": ordered, "num_centroids": 16, "centroid_intermediate_top_k": 3,
+            "text_config": {
+                "model_type": text, "vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+                "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "global_head_dim": 16, "sliding_window": 6,
+                "layer_types": ["sliding_attention", "full_attention"], "hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0,
+            },
+        }
+        for name, text, ordered in (
+            ("gemma4_assistant", "gemma4_text", True), ("gemma4_unified_assistant", "gemma4_unified_text", False)
+        )
+    },
     "zaya": {"hidden_size": 32, "num_hidden_layers": 2, "layer_types": ["hybrid", "hybrid_sliding"], "sliding_window": 6, "num_experts": 4},
 }  # fmt: skip
 
@@ -222,6 +240,19 @@ def _of_codebooks(config: Any, n: int, batch: int, device: Any) -> dict[str, Any
     return {"input_ids": _ids(config, n, batch * config.num_codebooks, device)}
 
 
+def _drafting(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """An assistant of Gemma 4's: what the large model made of each token, and its keys and values."""
+    text = config.text_config
+    kept = {}
+    for kind, layer in zip(text.layer_types, text.per_layer_config, strict=True):
+        shape = (batch, layer.num_key_value_heads, n, layer.head_dim)
+        kept[kind] = (torch.zeros(shape, device=device), torch.zeros(shape, device=device))
+    states = torch.zeros((batch, n, 2 * config.backbone_hidden_size), device=device)
+    # (5.23 fails where it would leave out all but the last tokens, and no layer has an embedding of its own)
+    more = {"logits_to_keep": None} if config.model_type == "gemma4_assistant" else {}
+    return {"inputs_embeds": states, "shared_kv_states": kept, **more}
+
+
 def _ids(config: Any, n: int, batch: int, device: Any) -> Any:  # noqa: ARG001 - called as a maker is
     return torch.ones((batch, n), dtype=torch.long, device=device)
 
@@ -231,6 +262,7 @@ INPUTS: dict[str, Maker] = {
     "bert-generation": _uncached,
     "cpmant": _whole,
     "dia_decoder": _with_streams,
+    **dict.fromkeys(("gemma4_assistant", "gemma4_unified_assistant"), _drafting),
     "moshi_depth": _with_steps,
     "voxtral_realtime_text": _with_delay,
 }

@@ -99,16 +99,16 @@ def make_config(model_type: str, fields: dict[str, Any]) -> Any:
 
 def build(cls: Any, config: Any) -> Any:
     """The module on the meta device."""
-    with torch.device("meta"), _every_layer_may_reuse(cls, config):
+    with torch.device("meta"), every_layer_may_reuse(cls, config):
         return cls._from_config(config)
 
 
-def _every_layer_may_reuse(cls: Any, config: Any) -> AbstractContextManager[Any]:
+def every_layer_may_reuse(cls: Any, config: Any) -> AbstractContextManager[Any]:
     """Lets an assistant of Gemma 4 be built as it is published: all its layers read keys and values of the big model.
 
     5.23 looks for the layer of the same model that stores them and refuses; what it would name has no parameters.
     """
-    if cls.__name__ != "Gemma4AssistantForCausalLM":
+    if cls.__name__ not in ("Gemma4AssistantForCausalLM", "Gemma4UnifiedAssistantForCausalLM"):
         return nullcontext()
     modes = property(lambda text: ["reuse"] * text.num_hidden_layers)
     return patch.object(type(config.text_config), "kv_sharing_modes", modes)

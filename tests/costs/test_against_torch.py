@@ -175,6 +175,8 @@ def mapped_again(table):
 
 def behind_the_end(table):
     """FLOPs of Phi-4-multimodal's convolutions for k − 1 vectors behind the end of a sound."""
+    if table.model_type != "phi4_multimodal_audio":  # (the whole model reads text)
+        return 0
     rows = {row.tensor.name: row for row in table.rows if ".dw_sep_conv_1d." in row.tensor.name}
     width = max((row.tensor.shape[2] for row in rows.values() if len(row.tensor.shape) == 3), default=1)
     return sum(2 * BATCH * (width - 1) * row.numel for row in rows.values() if row.role == "weight")
