@@ -42,7 +42,6 @@ AGREEING: dict[str, dict[str, Any]] = {
     "gemma3_text": {"use_bidirectional_attention": False},
     "gemma4_text": {"use_bidirectional_attention": "vision"},
     "gemma4_unified_text": {"use_bidirectional_attention": "vision"},
-    "smollm3": {"use_sliding_window": False},
     "dots1": _ROUTED | {"n_group": 1},
     # layers of both kinds, since transformers' caches want one with attention, and kernels that have a width
     "jamba": _HYBRID | {"attn_layer_period": 2, "attn_layer_offset": 1, "mamba_d_conv": 4, "mamba_d_state": 16},

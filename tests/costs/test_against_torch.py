@@ -19,7 +19,7 @@ from numel.costs.fields import TextFields
 from numel.costs.recurrent import states_of
 from numel.costs.setting import Setting
 from numel.costs.working import working
-from numel.errors import ConfigError
+from numel.errors import ConfigError, UsageError
 
 pytest.importorskip("torch", reason="torch is not installed: there is no FlopCounterMode to compare with")
 pytest.importorskip("transformers", reason="transformers is not installed: there is nothing to count")
@@ -74,7 +74,7 @@ def test_estimates_are_what_torch_counts(model_type, draw):
     found = estimate(table, Setting("prefill", length_of(table), batch_of(model_type)))
     if found.family.recurrence not in IN_CHUNKS:
         assert found.total("flops") + discarded(table) + idle(found) + mask(found) == counted.prefill
-    if counted.decode is not None:
+    if counted.decode is not None and found.family.stack != "encoder":
         naive = estimate(table, Setting("decode", N, BATCH, latent="naive"))
         assert naive.total("flops") + discarded(table, once=True) + idle(naive) - unseen(naive) == counted.decode
         kept = sum(a.kept_of_all * seen(a) + a.pending(N) for a in found.attentions) + sum(states(table, found.family))
@@ -87,6 +87,18 @@ def test_prompts_of_what_chooses_beside_a_state_without_that_state(model_type, m
     monkeypatch.setitem(AGREEING, model_type, AGREEING[model_type] | {"layer_types": kinds, "ple_layer_ids": []})
     table, counted = drawn(model_type, 0)
     assert estimate(table, Setting("prefill", N, BATCH)).total("flops") == counted.prefill
+
+
+@pytest.mark.parametrize(
+    ("model_type", "value"), [("gemma3_text", True), ("gemma4_text", "all"), ("gemma4_unified_text", "all")]
+)
+def test_a_decoder_that_attends_both_ways_is_an_encoder(model_type, value, monkeypatch):
+    monkeypatch.setitem(AGREEING, model_type, {"use_bidirectional_attention": value})
+    table, counted = drawn(model_type, 0)
+    found = estimate(table, Setting("prefill", N, BATCH))
+    assert (found.total("flops"), found.total("kv_nbytes")) == (counted.prefill, 0)
+    with pytest.raises(UsageError, match="decodes nothing"):
+        estimate(table, Setting("decode", N))
 
 
 def length_of(table):

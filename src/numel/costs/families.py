@@ -25,9 +25,10 @@ class Family(NamedTuple):
     `attention`: "softmax" (widths follow from the matrices), "gated" (the same, and q makes a gate as wide as the
     queries beside them), "twice" (DiffLlama: every score and sum is made a second time), "latent" (multi-head latent
     attention, DeepSeek) or "compressed" (DeepSeek-V4).
-    `windows`: which layers look back only so far; None: all see the whole context. `unless`: a field that, set (or of a value), adds
-    what is not counted. `recurrence`: what layers keep that have a state: "mamba", "mamba2", "delta", "lightning", "rglru",
-    "rwkv" or "conv"; "" for none. `pictures`: "alone" for an encoder of pictures, "beside" where a text model stands beside one, and both work.
+    `windows`: which layers look back only so far; None: all see the whole context. `unless`: a field that, set, adds
+    what is not counted. `both_ways`: one that, set (or of a value), makes an encoder of a decoder. `recurrence`: what
+    layers keep that have a state: "mamba", "mamba2", "delta", "lightning", "rglru", "rwkv" or "conv"; "" for none.
+    `pictures`: "alone" for an encoder of pictures, "beside" where a text model stands beside one, and both work.
     `sound`: an encoder hears a sound of fixed length. `sharing`: layers run again, "groups" (ALBERT), "ties" (Zamba)
     or "cycles" (HRM).
     `skips`: the field that lists layers which look at pictures alone. `pooled`: how the names of what works on one vector
@@ -40,6 +41,7 @@ class Family(NamedTuple):
     attention: str = "softmax"
     windows: Windows | None = None
     unless: str = ""
+    both_ways: str = ""
     recurrence: str = ""
     pictures: str = ""
     sound: bool = False
@@ -152,6 +154,11 @@ def _no_rope(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
     return (i + 1) % int(fields.get("no_rope_layer_interval", default=4)) == 0
 
 
+def _with_rope(i: int, n: int, fields: TextFields) -> bool:
+    """SmolLM3: the layers with rotary positions do."""
+    return not _no_rope(i, n, fields)
+
+
 def _gpt_neo(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
     """`attention_types` [[["global", "local"], 12]]: the kinds and how often they follow each other."""
     listed = [
@@ -229,6 +236,7 @@ _WINDOWED: dict[str, Windows] = {
     "qwen3_moe": Windows(_nowhere, 4096, switch="use_sliding_window"),
     "qwen3_vl_moe_text": Windows(_listed_only),
     "qwen3_vl_text": Windows(_listed_only),
+    "smollm3": Windows(_with_rope, switch="use_sliding_window"),
     "starcoder2": Windows(_nowhere),
     "step3p5": Windows(_listed_only),
     "vaultgemma": Windows(_every(2), 4096),
@@ -267,7 +275,7 @@ FAMILIES: dict[str, Family] = {
         ("gemma4_text", "gemma4_unified_text", "diffusion_gemma_text"),
         Family(
             windows=Windows(_every_and_last(6), 512, last_sees_all=True),
-            unless="use_bidirectional_attention=all",
+            both_ways="use_bidirectional_attention=all",
             reuses=True,
         ),
     ),
@@ -275,11 +283,10 @@ FAMILIES: dict[str, Family] = {
         windows=Windows(_every_stated_from_0("global_attn_every_n_layers", 3), 64, both_ways="local_attention")
     ),
     "minimax": Family(recurrence="lightning"),
-    "gemma3_text": Family(windows=_WINDOWED["gemma3_text"], unless="use_bidirectional_attention"),
+    "gemma3_text": Family(windows=_WINDOWED["gemma3_text"], both_ways="use_bidirectional_attention"),
     **dict.fromkeys(_LATENT.split(), Family(attention="latent")),
     **dict.fromkeys(_ENCODERS.split(), Family("encoder")),
     **dict.fromkeys(_ENCODER_DECODERS.split(), Family("encoder_decoder")),
-    "smollm3": Family(unless="use_sliding_window"),
     **dict.fromkeys(("mamba", "falcon_mamba", "jamba"), Family(recurrence="mamba")),
     **dict.fromkeys(("bamba", "granitemoehybrid", "falcon_h1"), Family(recurrence="mamba2")),
     **dict.fromkeys(("mamba2", "nemotron_h"), Family(recurrence="mamba2")),
@@ -364,11 +371,19 @@ def family_of(fields: TextFields, name: str) -> Family:
             what=f"model_type '{fields.wrapper}'",
         )
         raise UnsupportedError(message, hint=Sentence("numel costs only architectures whose attention was checked"))
-    unless, _, value = family.unless.partition("=")
-    if unless and (fields.get(unless) == value if value else fields.get(unless)):
+    if _is_set(family.unless, fields):
         message = Sentence("{model}: {field} adds an attention that is not counted", model=name, field=family.unless)
-        raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {unless}=false"))
+        raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {family.unless}=false"))
+    if _is_set(family.both_ways, fields):
+        return family._replace(stack="encoder", windows=None)
     return family
+
+
+def _is_set(field: str, fields: TextFields) -> bool:
+    """Whether the configuration sets a field, or sets it to a value where one stands behind it: "mode=all"."""
+    name, _, value = field.partition("=")
+    found = fields.get(name) if name else None
+    return found == value if value else bool(found)
 
 
 def _wrapping(fields: TextFields) -> Family | None:
