@@ -38,7 +38,7 @@ CLASSES: dict[str, str] = {name: place for kind in _KINDS for name, place in get
 # Vectors of an input where that is not what is asked for: whole blocks of patches.
 VECTORS: dict[str, int] = {name: n for kind in _KINDS for name, n in getattr(kind, "VECTORS", {}).items()}
 # Modules that are no models of their own there, and how each is built.
-BUILT: dict[str, Callable[[Any, Any], Any]] = {**flop_towers.BUILT, **flop_wrappers.BUILT}
+BUILT: dict[str, Callable[[Any, Any], Any]] = {**flop_pictures.BUILT, **flop_towers.BUILT, **flop_wrappers.BUILT}
 
 
 def class_of(model_type: str) -> Any:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flop_inputs import Maker
 
 AGREEING: dict[str, dict[str, Any]] = {
@@ -109,6 +111,48 @@ AGREEING: dict[str, dict[str, Any]] = {
     },
     "mobilevitv2": {"image_size": [96, 106], "patch_size": 2},
     "swiftformer": {"image_size": [64, 90], "mlp_ratio": 2, "down_stride": 2, "down_pad": 1},
+    "chameleon_vqgan": {
+        "resolution": 48,
+        "base_channels": 32,
+        "channel_multiplier": [1, 2, 1],
+        "attn_resolutions": [24],
+        "in_channels": 3,
+        "latent_channels": 24,
+        "embed_dim": 24,
+        "num_res_blocks": 2,
+    },
+    "janus_vqgan": {
+        "num_patches": 5,
+        "base_channels": 32,
+        "channel_multiplier": [1, 2, 1],
+        "in_channels": 3,
+        "num_res_blocks": 1,
+        "latent_channels": 24,
+    },
+    "emu3_vqgan": {
+        "image_size": 40,
+        "base_channels": 32,
+        "channel_multiplier": [1, 2, 2],
+        "attn_resolutions": [1, 2],
+        "hidden_size": 64,
+        "num_attention_heads": 2,
+        "in_channels": 3,
+        "num_res_blocks": 2,
+        "latent_channels": 4,
+        "embed_dim": 4,
+        "temporal_downsample_factor": 4,
+    },
+    "vivit": {"image_size": 48, "tubelet_size": [2, 16, 16], "num_frames": 6},
+    "timesformer": {"image_size": 48, "patch_size": 16, "num_frames": 4},
+    "videomae": {"image_size": 48, "patch_size": 16, "num_frames": 6, "tubelet_size": 2, "num_channels": 3},
+    "vilt": {
+        "image_size": 96,
+        "patch_size": 32,
+        "num_images": -1,
+        "modality_type_vocab_size": 3,
+        "num_hidden_layers": 2,
+        "type_vocab_size": 2,
+    },
     "focalnet": {"image_size": 64, "patch_size": 4},
     "mobilevit": {"image_size": [64, 90], "patch_size": 2},
     "poolformer": {"image_size": [64, 90], "num_encoder_blocks": 4, "pool_size": 3},
@@ -138,10 +182,55 @@ def _film(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  # no
     return {"pixel_values": torch.zeros(shape, device=device)}
 
 
+def _masked_film(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """The same; where a share of its places is to be hidden, the first ones of each frame are."""
+    given = _film(config, n, batch, device)
+    if not hasattr(config, "mask_ratio"):
+        return given
+    places = (config.image_size // config.patch_size) ** 2
+    hidden = torch.arange(places) < int(config.mask_ratio * places)
+    frames = config.num_frames // config.tubelet_size
+    return given | {"bool_masked_pos": hidden.repeat(frames).expand(batch, -1).to(device)}
+
+
+def _page(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Words beside a picture, or beside as many as the configuration states."""
+    size = config.image_size
+    shape = (
+        (config.num_channels, size, size)
+        if config.num_images < 1
+        else (config.num_images, config.num_channels, size, size)
+    )
+    ids = torch.ones((batch, n), dtype=torch.long, device=device)
+    return {"input_ids": ids, "pixel_values": torch.zeros((batch, *shape), device=device)}
+
+
+def _encodes(cls: Any, config: Any) -> Any:
+    """A model that has no pass but the one which makes codes of a picture."""
+    made = cls._from_config(config, attn_implementation="eager")
+    made.forward = made.encode
+    return made
+
+
+BUILT: dict[str, Callable[[Any, Any], Any]] = {"ChameleonVQVAE": _encodes, "Emu3VQVAE": _encodes}
+
+
+def _to_code(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  # noqa: ARG001
+    """A picture of which codes are made."""
+    usual = config.num_patches * 2 ** (len(config.channel_multiplier) - 1) if hasattr(config, "num_patches") else 512
+    size = getattr(config, "resolution", getattr(config, "image_size", usual))
+    given = {"pixel_values": torch.zeros((batch, config.in_channels, size, size), device=device)}
+    sizes = {"image_sizes": torch.tensor([[size, size]] * batch)} if config.model_type == "emu3_vqgan" else {}
+    return given | sizes
+
+
 INPUTS: dict[str, Maker] = {
     **dict.fromkeys(("resnet", "bit", "regnet", "poolformer", "cvt", "hgnet_v2", "pp_lcnet"), _seen(224)),
     "segformer": _seen(512),
-    **dict.fromkeys(("videomae", "vivit", "timesformer"), _film),
+    **dict.fromkeys(("vivit", "timesformer"), _film),
+    "videomae": _masked_film,
+    "vilt": _page,
+    **dict.fromkeys(("chameleon_vqgan", "janus_vqgan", "emu3_vqgan"), _to_code),
 }
 
 # What a head wants besides: pixels of patches again are as many as the picture's.
@@ -155,6 +244,8 @@ _REDRAWN: dict[str, Any] = {
 HEADS: dict[str, dict[str, Any]] = {
     "SwinForMaskedImageModeling": _REDRAWN,
     "Swinv2ForMaskedImageModeling": _REDRAWN,
+    "VideoMAEForPreTraining": {"mask_ratio": 0.7, "num_hidden_layers": 2, "decoder_num_hidden_layers": 1},
+    "ViltForImagesAndTextClassification": {"num_images": 2},
     "FocalNetForMaskedImageModeling": _REDRAWN | {"focal_levels": [2, 1, 2], "focal_windows": [3, 3, 5]},
 }
 

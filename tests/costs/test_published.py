@@ -307,6 +307,19 @@ def test_the_first_resnets_figure():
     assert int(found.total("flops") / 2e8) == 38
 
 
+@pytest.mark.parametrize(
+    ("model_type", "cls", "views", "published"),
+    [
+        ("videomae", "VideoMAE", 1, 180),  # Tong et al. 2022, Kinetics-400, ViT-B: 180 × 5 × 3 views
+        ("timesformer", "Timesformer", 3, 590),  # Bertasius et al. 2021, table 2: 0.59 TFLOPs for three views
+    ],
+)
+def test_the_multiply_adds_of_films(model_type, cls, views, published):
+    table = picture(model_type, f"{cls}ForVideoClassification", num_labels=400)
+    found = estimate(table, Setting(context=usual_context(table)))
+    assert found.total("flops") / 2e9 * views == pytest.approx(published, rel=0.005)
+
+
 def picture(model_type, cls, **fields):
     """The model of the type as its configuration class has it, with ImageNet's classes, which no class states."""
     return numel.inspect({"model_type": model_type, "architectures": [cls], "num_labels": 1000, **fields}).table

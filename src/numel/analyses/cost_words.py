@@ -81,12 +81,11 @@ def _memory() -> tuple[Text, ...]:
 
 def _inputs(result: Sequence[ModelCost]) -> list[Text]:
     """What is read beside text, or instead of it, and what works more than once or on a choice of tokens."""
-    said = []
+    said = list(_sizes(result))
     if any(c.estimate.picture for c in result):
-        said += [
-            *_sizes(result),
-            Text("--batch counts pictures; their tokens are patches and what is added to them (a class, registers)"),
-        ]
+        said.append(
+            Text("--batch counts pictures; their tokens are patches and what is added to them (a class, registers)")
+        )
     if any(c.estimate.picture and c.estimate.n_positions is None for c in result):
         said.append(
             Text("a picture may have any size: --context counts the patches of one, which attend to no other's")
@@ -116,16 +115,16 @@ def _inputs(result: Sequence[ModelCost]) -> list[Text]:
 def _sizes(result: Sequence[ModelCost]) -> Iterator[Text]:
     """How large the picture or the film is that each model sees."""
     for cost in result:
-        picture = cost.estimate.picture
-        if picture is None or not picture.size:
+        seen = cost.estimate.size
+        if not seen:
             continue
-        names = ("frames", "height", "width")[-len(picture.size) :]
-        sizes = {name: Value(size, Unit.COUNT) for name, size in zip(names, picture.size, strict=True)}
+        names = ("frames", "height", "width")[-len(seen) :]
+        sizes = {name: Value(side, Unit.COUNT) for name, side in zip(names, seen, strict=True)}
         size = Text("{height} × {width} pixels", sizes)
         if "frames" in sizes:
             size = Text("{frames} frames of {height} × {width} pixels", sizes)
         values: dict[str, Value | Text] = {"model": Value(cost.estimate.table.name, Unit.NAME), "size": size}
-        if picture.is_assumed:
+        if cost.estimate.is_size_assumed:
             yield Text(
                 "{model}: a picture of {size}: its configuration states no size, and this is the usual one; --set "
                 "image_size=… says another",

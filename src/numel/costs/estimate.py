@@ -62,6 +62,7 @@ class Estimate(NamedTuple):
     """The work of every part, in the order of the parameters; attention's own products behind them.
 
     `stored` is the type of the weights, `worked` that of activations, and of the cache where no other is asked for.
+    `size`: height and width of what is seen, of a film its frames before them.
     """
 
     table: ParameterTable
@@ -76,6 +77,8 @@ class Estimate(NamedTuple):
     worked: DType
     d_model: int
     picture: Picture | None = None
+    size: tuple[int, ...] = ()
+    is_size_assumed: bool = False
 
     def total(self, field: str) -> int:
         """The sum of one field of all works."""
@@ -131,7 +134,8 @@ def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False)
             works.append(Work(*place, 0, 2 * _times(setting) * n, 0, 0))
     works += _pooling(model, setting)
     sizes = model.n_positions, experts, kv_dtype, stored, worked, model.d_model, model.picture
-    return Estimate(table, setting, model.family, _merge(works), found, *sizes)
+    seen = model.size, model.is_size_assumed
+    return Estimate(table, setting, model.family, _merge(works), found, *sizes, *seen)
 
 
 def _linear(

@@ -30,7 +30,7 @@ class Picture(NamedTuple):
     """What an encoder makes of one picture: patches, and all tokens of its layers. `d_model`: their width.
 
     `is_alone`: the whole model works on pictures; else only its vision tower, and the rest on text. `size`: height and
-    width in pixels, of a film its frames before them; `is_assumed`: the configuration does not state it.
+    width in pixels.
     """
 
     n_patches: int
@@ -38,7 +38,6 @@ class Picture(NamedTuple):
     d_model: int
     is_alone: bool
     size: tuple[int, ...] = ()
-    is_assumed: bool = False
 
 
 def picture_of(table: ParameterTable, fields: TextFields, family: Family) -> Picture | None:

@@ -61,6 +61,17 @@ class Working(NamedTuple):
         return not reads_text and self.n_positions is not None
 
     @property
+    def size(self) -> tuple[int, ...]:
+        """Height and width of what it sees in pixels, of a film its frames before them; () where it sees nothing."""
+        noted = self.noted.listed("size") if self.noted is not None else ()
+        return noted or (self.picture.size if self.picture is not None else ())
+
+    @property
+    def is_size_assumed(self) -> bool:
+        """Whether the configuration does not state that size."""
+        return self.noted is not None and self.noted.is_assumed("image_size")
+
+    @property
     def usual_context(self) -> int:
         """1,024 tokens, or as many as the model has positions, or as its pass file says, or as a picture has."""
         stated = self.noted.named("usual") if self.noted is not None else None
@@ -100,8 +111,7 @@ def working(table: ParameterTable) -> Working:
     again = (*runs_again(table, fields, family), *(tied_again(table, noted) if noted is not None else ()))
     if noted is not None and notes is not None and notes.reads == "picture":
         n = noted.named("positions") or 0
-        size, is_assumed = noted.listed("size"), noted.is_assumed("image_size")
-        seen: Picture | None = Picture(n, n, fields.d_model, is_alone=True, size=size, is_assumed=is_assumed)
+        seen: Picture | None = Picture(n, n, fields.d_model, is_alone=True)
     else:
         seen = picture_of(table, fields, family)
     experts, choices = experts_of(table), noted.named("choices") if noted is not None else None
