@@ -54,6 +54,7 @@ TITLES = {
         "windows": "Decoders with windows", "latent": "Multi-head latent attention", "state": "Layers that keep a state",
         "around": "Around a text model of these (the tower itself is not counted in FLOPs)",
         "pictures": "Encoders of pictures (`--batch` counts pictures; `--context` the patches of one where it may have any size)", "pairs": "A text and a picture side by side",
+        "pictured": "A picture is part of each prompt, and its tower is counted",
         "sounds": "Encoders of sounds (`--context` counts the vectors that their layers see)",
         "kin": "Unknown to transformers, held to a covered type of the same shapes",
         "refused": "Refused by name: what they do to text has not been held against torch, or did not agree",
@@ -63,6 +64,7 @@ TITLES = {
         "windows": "Bộ giải mã có cửa sổ", "latent": "Chú ý tiềm ẩn nhiều đầu", "state": "Có lớp giữ trạng thái",
         "around": "Bao quanh một mô hình văn bản nói trên (FLOP của tháp không được tính)",
         "pictures": "Bộ mã hóa ảnh (`--batch` là số ảnh; `--context` là số mảnh của một ảnh nếu ảnh có thể có kích thước bất kỳ)", "pairs": "Văn bản và ảnh cạnh nhau",
+        "pictured": "Ảnh là một phần của mỗi lời nhắc, và tháp của nó được tính",
         "sounds": "Bộ mã hóa âm thanh (`--context` là số vectơ mà các lớp của chúng thấy)",
         "kin": "transformers không có, được so với một loại tính được có cùng kích thước",
         "refused": "Từ chối và nêu tên: cách chúng xử lý văn bản chưa được so với torch, hoặc không khớp",
@@ -72,14 +74,13 @@ TITLES = {
 
 def kind_of(family: Family) -> str:
     """The section that a family stands in."""
-    if family.notes is not None and family.notes.around:
+    notes = family.notes
+    if notes is not None and notes.reads in ("sound", "text and picture"):
+        return "sounds" if notes.reads == "sound" else "pictured"
+    if notes is not None and notes.around:
         return "around"
-    if family.recurrence:
-        return "state"
-    if family.pictures:
-        return "pictures"
-    if family.notes is not None and family.notes.reads == "sound":
-        return "sounds"
+    if family.recurrence or family.pictures:
+        return "state" if family.recurrence else "pictures"
     if family.attention == "latent":
         return "latent"
     return "windows" if family.windows else family.stack
@@ -94,7 +95,8 @@ def page(language: str) -> str:
         if name in KIN:
             sections["kin"].append(name)
             continue
-        sections[kind_of(family)].append(name)
+        if name not in PAIRS:
+            sections[kind_of(family)].append(name)
     sections["around"] += WRAPPERS
     sections["pairs"] = list(PAIRS)
     sections["refused"] = list(set(model_types()) - set(known_types()) - WRAPPERS - PAIRS)

@@ -51,7 +51,8 @@ def inputs(model: Any, config: Any, n: int, batch: int) -> dict[str, Any]:
     """The arguments of a forward pass over `n` vectors in each of `batch` inputs."""
     takes, device = inspect.signature(model.forward).parameters, next(model.parameters()).device
     if config.model_type in INPUTS:
-        return INPUTS[config.model_type](config, n, batch, device)
+        made = INPUTS[config.model_type](config, n, batch, device)
+        return {name: value for name, value in made.items() if name in takes or not name.startswith("decoder_")}
     ids = torch.ones((batch, n), dtype=torch.long, device=device)
     given: dict[str, Any] = {"input_ids": ids} if "input_ids" in takes else {}
     if config.is_encoder_decoder and "decoder_input_ids" in takes:

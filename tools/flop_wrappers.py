@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -35,6 +36,17 @@ _EAR: dict[str, Any] = {
 }  # fmt: skip
 
 
+_ASKING: dict[str, Any] = {  # (queries are fewer than the prompt has tokens)
+    "vision_config": _EYE, "num_query_tokens": 2, "image_token_id": 5, "video_token_id": 5,
+    "qformer_config": {
+        "hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 40, "encoder_hidden_size": 32,
+        "vocab_size": 99,
+    },
+    "text_config": {
+        "model_type": "opt", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 48, "vocab_size": 99,
+        "word_embed_proj_dim": 32,
+    },
+}  # fmt: skip
 AGREEING: dict[str, dict[str, Any]] = {
     "hunyuan_vl": {"text_config": _TEXT | flop_texts.AGREEING["hunyuan_vl_text"], "vision_config": _EYE},
     "muse_spark": {"text_config": _TEXT | _EXPERTS, "vision_config": _EYE, "audio_config": _EAR},
@@ -42,6 +54,19 @@ AGREEING: dict[str, dict[str, Any]] = {
         "text_config": _TEXT | _EXPERTS | {"num_key_value_heads": 4},
         "vision_config": flop_towers.AGREEING["unlimited_ocr_vision"],
     },
+    "ernie4_5_vl_moe": {
+        "text_config": _TEXT
+        | {"hidden_size": 64, "mlp_layer_types": ["dense", "sparse"], "moe_num_experts": 4, "moe_k": 2}
+        | {"moe_intermediate_size": [16, 8], "rope_parameters": {"rope_type": "default", "mrope_section": [3, 3, 2]}},
+        "vision_config": {"depth": 1, "hidden_size": 32, "num_heads": 4, "intermediate_size": 48},
+    },
+    "blip": {"vision_config": _EYE, "text_config": _TEXT | {"encoder_hidden_size": 32}},
+    "blip-2": _ASKING,
+    "instructblip": _ASKING,
+    "instructblipvideo": _ASKING,
+    "siglip2": {"vision_config": _EYE | {"num_patches": 16, "vision_use_head": True}},
+    "owlvit": {"vision_config": _EYE},
+    "owlv2": {"vision_config": _EYE},
     "fast_vlm": {
         "text_config": _TEXT | {"model_type": "qwen2"},
         "vision_config": {
@@ -71,7 +96,53 @@ AGREEING: dict[str, dict[str, Any]] = {
     },
 }
 
-INPUTS: dict[str, Maker] = {}
+
+def _siglip2(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """A text, and a picture of as many patches as there are places."""
+    seen, ids = config.vision_config, torch.ones((batch, n), dtype=torch.long, device=device)
+    side = isqrt(seen.num_patches)
+    patches = torch.zeros((batch, side * side, 3 * seen.patch_size**2), device=device)
+    mask = torch.ones((batch, side * side), dtype=torch.long, device=device)
+    shapes = torch.tensor([[side, side]] * batch)
+    return {"input_ids": ids, "pixel_values": patches, "pixel_attention_mask": mask, "spatial_shapes": shapes}
+
+
+def _found(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """A picture, and the name of what is looked for."""
+    ids = torch.ones((batch, n), dtype=torch.long, device=device)
+    size = config.vision_config.image_size
+    channels = getattr(config.vision_config, "num_channels", 3)
+    picture = torch.zeros((batch, channels, size, size), device=device)
+    return {"input_ids": ids, "attention_mask": ids, "pixel_values": picture}
+
+
+def _pictured(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """A picture, a text, and an answer for what writes one."""
+    given = _found(config, n, batch, device)
+    return {
+        "input_ids": given["input_ids"],
+        "pixel_values": given["pixel_values"],
+        "decoder_input_ids": given["input_ids"],
+    }
+
+
+def _instructed(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """A picture, or four of a film, a prompt, and of it what the Q-Former reads."""
+    given, frames = _pictured(config, n, batch, device), 4 if "video" in config.model_type else 1
+    if frames > 1:
+        given["pixel_values"] = given["pixel_values"][:, None].repeat(1, frames, 1, 1, 1)
+    return given | {"qformer_input_ids": given["input_ids"][:, frames * config.num_query_tokens :]}
+
+
+INPUTS: dict[str, Maker] = {
+    "blip-2": _pictured,
+    "instructblip": _instructed,
+    "instructblipvideo": _instructed,
+    "siglip2": _siglip2,
+    "owlvit": _found,
+    "owlv2": _found,
+    "blip": _pictured,
+}
 
 # Modules that run on every token though what they make of words is thrown away.
 DISCARDED: dict[str, tuple[str, ...]] = {"gemma3n": (".embed_vision", ".embed_audio")}

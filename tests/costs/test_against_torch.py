@@ -44,8 +44,8 @@ def the_class(model_type):
     return next((n, c) for end in _HEADS if end not in unfit for n, c in classes.items() if n.endswith(end))
 
 
-def drawn(model_type, seed):
-    name, cls = the_class(model_type)
+def drawn(model_type, seed, chosen=None):
+    name, cls = (chosen, head_classes(model_type)[chosen]) if chosen else the_class(model_type)
     for further in range(0, 200, 20):
         fields, counted = runnable(model_type, cls, seed + further, VECTORS.get(model_type, N), batch_of(model_type))
         try:
@@ -133,6 +133,14 @@ _SLOW = {
 @pytest.mark.parametrize("model_type", sorted(PAIRS))
 def test_texts_and_pictures_and_their_comparison(model_type):
     table, counted = drawn(model_type, 0)
+    assert estimate(table, Setting("prefill", N, BATCH)).total("flops") == counted.prefill
+
+
+@pytest.mark.parametrize(
+    ("model_type", "name"), [("owlvit", "OwlViTForObjectDetection"), ("owlv2", "Owlv2ForObjectDetection")]
+)
+def test_each_patch_has_a_box_and_is_held_against_a_name(model_type, name):
+    table, counted = drawn(model_type, 0, name)
     assert estimate(table, Setting("prefill", N, BATCH)).total("flops") == counted.prefill
 
 

@@ -47,7 +47,8 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
         )
     said += _memory()
     said += _inputs(result)
-    if any(row.tower in ("vision", "audio") for c in result if not c.estimate.picture for row in c.estimate.works):
+    unseen = [c for c in result if not c.estimate.picture and not _is_pictured(c)]
+    if any(row.tower in ("vision", "audio") for c in unseen for row in c.estimate.works):
         said.append(Text("text alone: towers for pictures and sound are held in memory and do no work"))
     if any(c.fit for c in result):
         said.append(
@@ -89,6 +90,13 @@ def _inputs(result: Sequence[ModelCost]) -> list[Text]:
     if any(c.estimate.picture and c.estimate.n_positions is None for c in result):
         said.append(
             Text("a picture may have any size: --context counts the patches of one, which attend to no other's")
+        )
+    if any(map(_is_pictured, result)):
+        said.append(
+            Text(
+                "a picture of the size that the configuration states is part of each prompt, and is seen before the first "
+                "new token; --context counts the tokens of the text model, those that stand for the picture too"
+            )
         )
     if any(c.estimate.family.sound for c in result):
         said.append(
@@ -132,6 +140,11 @@ def _sizes(result: Sequence[ModelCost]) -> Iterator[Text]:
             )
         else:
             yield Text("{model}: a picture of {size}, as its configuration states", values)
+
+
+def _is_pictured(cost: ModelCost) -> bool:
+    notes = cost.estimate.family.notes
+    return notes is not None and notes.reads == "text and picture"
 
 
 def _states_its_type(cost: ModelCost) -> bool:

@@ -264,7 +264,7 @@ qianfan_ocr_vision siglip_vision_model vit vit_msn
 """
 
 # A text model and an encoder of pictures side by side: both work, and their results are compared.
-PAIRS = frozenset({"chinese_clip", "clip", "metaclip_2", "siglip"})
+PAIRS = frozenset({"chinese_clip", "clip", "metaclip_2", "owlv2", "owlvit", "siglip", "siglip2"})
 
 FAMILIES: dict[str, Family] = {
     **dict.fromkeys(_FULL.split(), Family()),

@@ -39,9 +39,9 @@ class Noted:
         self._rules: dict[str, tuple[Rule | None, dict[str, int]]] = {}
         self._pending: set[str] = set()  # so that d_model = d_model // 2 reads the configuration's
 
-    def at(self, n: int, context: int, encoded: int, *, decoding: bool) -> Noted:
+    def at(self, n: int, context: int, encoded: int, *, decoding: bool, batch: int = 1) -> Noted:
         """The same in a setting. Raises UsageError for one that the model does not run in."""
-        setting = {"n": n, "context": context, "encoded": encoded, "decoding": decoding}
+        setting = {"n": n, "context": context, "encoded": encoded, "decoding": decoding, "batch": batch}
         made = Noted(self._pass, self._config, self._model, setting)
         for needed in self._pass.requires:
             if not made._number(needed, {}):
@@ -51,6 +51,8 @@ class Noted:
 
     def _way_out(self, needed: Expression) -> Sentence:
         """How a condition can be met."""
+        if "decoding" in needed.names:
+            return Sentence("give {option}", option="--phase prefill")
         fields = sorted(needed.names - self._setting.keys() - self._pass.lets.keys())
         if needed.text in fields and needed.text not in self._pass.config:  # what follows from the architecture
             return Sentence("numel costs only architectures whose attention was checked")

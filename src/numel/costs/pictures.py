@@ -45,9 +45,7 @@ def picture_of(table: ParameterTable, fields: TextFields, family: Family) -> Pic
     if not family.pictures:
         return None
     seen = fields.of_pictures()
-    across, down = _pair(seen, "image_size")
-    wide, high = _pair(seen, "patch_size")
-    n_patches = (across // wide) * (down // high)
+    n_patches, size = _patches(seen, is_beside=family.pictures == BESIDE)
     extra = sum(
         row.tensor.shape[-2] if len(row.tensor.shape) > 1 else 1
         for row in table.rows
@@ -55,7 +53,17 @@ def picture_of(table: ParameterTable, fields: TextFields, family: Family) -> Pic
     )
     reads = any(row.component is Component.EMBEDDING and row.part == "token" for row in table.rows)
     is_alone = family.pictures == ALONE or not reads
-    return Picture(n_patches, n_patches + extra, seen.d_model, is_alone, (across, down))
+    return Picture(n_patches, n_patches + extra, seen.d_model, is_alone, size)
+
+
+def _patches(seen: TextFields, *, is_beside: bool) -> tuple[int, tuple[int, ...]]:
+    """How many patches a picture has, and its height and width in pixels, of one of any size as many as there are places."""
+    places = seen.get("num_patches") if is_beside else None
+    if type(places) is int:  # SigLIP 2, whose processor fills a picture up to them
+        return places, ()
+    across, down = _pair(seen, "image_size")
+    wide, high = _pair(seen, "patch_size")
+    return (across // wide) * (down // high), (across, down)
 
 
 def _pair(fields: TextFields, name: str) -> tuple[int, int]:
