@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+import flop_texts
+
 if TYPE_CHECKING:
     from flop_inputs import Maker
 
@@ -170,6 +172,61 @@ def _quarter(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     return {"input_features": torch.zeros((batch, 4 * n - 3, pitches), device=device)}
 
 
+def _dots(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """dots.note: three padded convolutions that each halve time and pitch, and how many samples were heard."""
+    frames = 8 * n - 7
+    samples = torch.full((batch,), frames * config.hop_length, device=device)
+    return {
+        "input_features": torch.zeros((batch, config.feature_size, frames), device=device),
+        "chunk_sample_lengths": samples,
+    }
+
+
+def _pyramid(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Muse Spark: patches of patches of a wave."""
+    return {"input_values": torch.zeros((batch, n * config.samples_per_token), device=device)}
+
+
+def _loudness(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    return {"audio_input_ids": torch.zeros((batch, n, config.n_mel_bins), dtype=torch.long, device=device)}
+
+
+def _stacked(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Fun-ASR-Nano: several frames side by side."""
+    mask = torch.ones((batch, n), dtype=torch.long, device=device)
+    return {"input_features": torch.zeros((batch, n, config.input_size), device=device), "input_features_mask": mask}
+
+
+def _stacked_within(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Nemotron 3: the model itself lays frames side by side."""
+    ear = next((getattr(config, name) for name in ("audio_config", "asr_config") if hasattr(config, name)), config)
+    shape = (batch, n * ear.subsampling_factor, ear.num_mel_bins)
+    return {"input_features": torch.zeros(shape, device=device)}
+
+
+def _heard(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    return {"inputs_embeds": torch.zeros((batch, n, config.hidden_size), device=device)}
+
+
+def _mel_and_written(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    return _mel_inside(config, n, batch, device) | _written(n, batch, device)
+
+
+def _script_and_streams(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Dia: a text, and so many codes at each step."""
+    codes = torch.ones((batch, n, config.decoder_config.num_channels), dtype=torch.long, device=device)
+    return {
+        "input_ids": torch.ones((batch, n), dtype=torch.long, device=device),
+        "decoder_input_ids": codes,
+        "use_cache": True,
+    }
+
+
+def _codes_and_word(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Kyutai's speech to text: at each step the last word and the codes of the sound."""
+    return {"input_ids": torch.ones((batch, n, config.num_codebooks + 1), dtype=torch.long, device=device)}
+
+
 _PARAKEET: dict[str, Any] = {
     "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 16, "intermediate_size": 48,
     "subsampling_factor": 4, "subsampling_conv_channels": 8, "num_mel_bins": 16, "conv_kernel_size": 5,
@@ -183,6 +240,33 @@ _IN_CHUNKS = {
 }
 _GRANITE = {
     "context_size": 4, "max_pos_emb": 8, "feedforward_mult": 2, "conv_kernel_size": 3, "conv_expansion_factor": 2,
+}  # fmt: skip
+_NEMOTRON_EAR = {
+    "hidden_size": 64, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_mel_bins": 10,
+}  # fmt: skip
+_NEMOTRON_EARS = {
+    "asr_config": _NEMOTRON_EAR,
+    "diarization_config": {"audio_config": _NEMOTRON_EAR, "head_config": {"audio_hidden_size": 64}},
+}
+_TEXT = {
+    "hidden_size": 64, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "head_dim": 16, "vocab_size": 160,
+}  # fmt: skip
+_GRANITE_SPEECH = {
+    "text_config": _TEXT | {"model_type": "granite"},
+    "encoder_config": _GRANITE | {"num_layers": 2, "hidden_dim": 32, "num_heads": 4, "dim_head": 8},
+    "projector_config": {
+        "model_type": "blip_2_qformer", "hidden_size": 32, "encoder_hidden_size": 32, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "intermediate_size": 48, "vocab_size": 60,
+    },
+}  # fmt: skip
+_DIA = _TEXT | {
+    "num_channels": 3, "cross_num_attention_heads": 2, "cross_num_key_value_heads": 2, "cross_head_dim": 16, "cross_hidden_size": 64,
+}  # fmt: skip
+_MIMI = {
+    "hidden_size": 32, "num_filters": 2, "num_hidden_layers": 1, "intermediate_size": 48, "num_attention_heads": 2,
+    "num_key_value_heads": 2, "head_dim": 16, "codebook_dim": 8, "vector_quantization_hidden_dimension": 8, "codebook_size": 16,
+    "num_quantizers": 4, "upsample_groups": 32,
 }  # fmt: skip
 _INSIDE: dict[str, Any] = {"encoder_config": _PARAKEET}
 AGREEING: dict[str, dict[str, Any]] = {
@@ -206,11 +290,32 @@ AGREEING: dict[str, dict[str, Any]] = {
     },
     "phi4_multimodal_audio": {"hidden_size": 64, "ext_pw_out_channel": 64, "depthwise_separable_out_channel": 64},
     "gemma4_audio": {"conv_kernel_size": 3, "attention_chunk_size": 4, "attention_context_left": 5, "attention_context_right": 1},
+    "muse_spark_audio": {"conv_kernel_size": 3},
+    "nemotron3_5_transcribe_audio": _NEMOTRON_EARS,
+    "nemo_speechlm": {
+        "text_config": flop_texts.AGREEING["nemotron_h"] | {"model_type": "nemotron_h", "vocab_size": 64, "intermediate_size": 48},
+        "audio_config": _NEMOTRON_EARS,
+        "word_timestamp_config": _NEMOTRON_EAR | {"vocab_size": 64, "blank_token_id": 63},
+    },
+    "fun_asr_nano": {
+        "audio_config": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_timestamp_prediction_layers": 1},
+        "text_config": _TEXT | {"model_type": "qwen3"},
+        "adaptor_config": {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 16, "projector_hidden_size": 48},
+    },
+    **dict.fromkeys(("granite_speech", "granite_speech_plus"), _GRANITE_SPEECH),
+    "vibevoice": {"text_config": _TEXT | {"model_type": "qwen2"}},
+    "canary": {"vocab_size": 60, "encoder_config": _PARAKEET, "decoder_config": _TEXT | {"num_key_value_heads": 4, "vocab_size": 60}},
+    "cohere_asr": {"encoder_config": _PARAKEET, "hidden_size": 48, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 12},
+    "dia": {"encoder_config": _TEXT, "decoder_config": _DIA, "delay_pattern": [0, 1, 2]},
+    "kyutai_speech_to_text": {"codec_config": _MIMI},
     "parakeet_encoder": _PARAKEET,
     **dict.fromkeys(("parakeet_ctc", "parakeet_rnnt", "parakeet_tdt"), _INSIDE),
 }  # fmt: skip
 
 _WAVES = "wav2vec2 hubert unispeech unispeech-sat wavlm data2vec-audio wav2vec2-conformer"
+_NEMOTRON = (
+    "nemotron3_5_transcribe_asr_audio nemotron3_5_transcribe_audio nemotron3_diarization nemotron3_diarization_audio"
+)
 INPUTS: dict[str, Maker] = {
     **dict.fromkeys(_WAVES.split(), _wave),
     "sew": _squeezed_wave,
@@ -231,6 +336,16 @@ INPUTS: dict[str, Maker] = {
     "phi4_multimodal_audio": _halved_often,
     "gemma3n_audio": _gemma3n,
     "gemma4_audio": _quarter,
+    "dots3_note_audio_encoder": _dots,
+    "moss_transcribe_diarize_audio": _whisper,
+    "muse_spark_audio": _pyramid,
+    "inkling_audio": _loudness,
+    "fun_asr_nano_encoder": _stacked,
+    **dict.fromkeys(_NEMOTRON.split(), _stacked_within),
+    "nemotron3_5_transcribe_word_timestamp": _heard,
+    **dict.fromkeys(("canary", "cohere_asr"), _mel_and_written),
+    "dia": _script_and_streams,
+    "kyutai_speech_to_text": _codes_and_word,
     "parakeet_encoder": _mel,
     "parakeet_ctc": _mel_inside,
     **dict.fromkeys(("parakeet_rnnt", "parakeet_tdt"), _mel_and_one),
@@ -240,10 +355,11 @@ INPUTS: dict[str, Maker] = {
 CLASSES: dict[str, str] = {
     "moonshine_streaming_encoder": "moonshine_streaming.MoonshineStreamingEncoder",
     "qwen2_5_omni_audio_encoder": "qwen2_5_omni.Qwen2_5OmniAudioEncoder",
+    "dia_encoder": "dia.DiaEncoder",
     "qwen3_omni_moe_audio_encoder": "qwen3_omni_moe.Qwen3OmniMoeAudioEncoder",
 }
 
-MADE_AGAIN: dict[str, tuple[str, ...]] = {"moonshine_streaming": (".decoder.proj",)}
+MADE_AGAIN: dict[str, tuple[str, ...]] = dict.fromkeys(("moonshine_streaming", "cohere_asr"), (".decoder.proj",))
 # Vectors that make more than one chunk of a sound; transformers has 13 of a chunk written into its code.
 VECTORS = dict.fromkeys(("qwen3_omni_moe_audio_encoder", "qwen3_asr_encoder"), 31)
 

@@ -189,7 +189,8 @@ def mapped_again(table):
     """FLOPs of maps of distances, which are the same for all sequences of a batch: some make them for each."""
     if table.model_type == "gemma4_audio":  # does not
         return 0
-    rows = [row for row in table.rows if row.tensor.name.endswith("relative_k_proj.weight")]
+    ends = ("relative_k_proj.weight", "linear_pos.weight" if table.model_type == "cohere_asr" else "-")
+    rows = [row for row in table.rows if row.tensor.name.endswith(ends)]
     return sum(2 * (BATCH - 1) * (2 * N - 1) * row.numel for row in rows)
 
 
@@ -233,16 +234,16 @@ def unseen(found):
 
 def states(table, family):
     """What transformers keeps of each layer with a state: the last k inputs of a convolution, and Mamba's own state."""
-    fields, noted = table.hyperparameters, working(table).noted
+    fields, noted = TextFields(table), working(table).noted
     if noted is not None:
         yield from (kept.numel for kept in noted.states(table.rows))
     if family.recurrence in ("rwkv", "lightning"):
-        yield from (state.kept for _, state in states_of(table, TextFields(table), family))
+        yield from (state.kept for _, state in states_of(table, fields, family))
         return
-    n = next((fields[name] for name in ("mamba_d_state", "ssm_state_size", "state_size") if name in fields), 0)
     yield from (channels * k for channels, _, k in kernels(table))
     yield from (r.tensor.shape[1] for r in table.rows if "_sconv.static_w" in r.tensor.name)
-    n = n or fields.get("linear_key_head_dim") or fields.get("linear_head_dim", 0)
+    names = ("mamba_d_state", "ssm_state_size", "state_size", "linear_key_head_dim", "linear_head_dim")
+    n = fields.get(*names, default=0)
     yield from (
         r.tensor.shape[1] * n
         for r in table.rows

@@ -182,7 +182,7 @@ pix2struct_text_model pp_formulanet_text
 _LATENT = "axk1 axk2 deepseek_v2 deepseek_v3 deepseek_v32 glm_moe_dsa hy_v4 glm4_moe_lite minicpm3 mistral4 youtu"
 
 _ENCODERS = """
-bert camembert clip_text_model data2vec-text distilbert electra ernie esm esmc eurobert flaubert gte ibert jina_embeddings_v3 layoutlm
+bert dia_encoder camembert clip_text_model data2vec-text distilbert electra ernie esm esmc eurobert flaubert gte ibert jina_embeddings_v3 layoutlm
 megatron-bert metaclip_2_text_model modernbert mpnet nomic_bert owlv2_text_model owlvit_text_model rembert roberta roberta-prelayernorm roc_bert roformer splinter tapas ultrabert
 xlm-roberta xlm-roberta-xl xmod xlm chinese_clip_text_model fnet bert-generation
 """
