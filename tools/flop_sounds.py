@@ -227,6 +227,11 @@ def _codes_and_word(config: Any, n: int, batch: int, device: Any) -> dict[str, A
     return {"input_ids": torch.ones((batch, n, config.num_codebooks + 1), dtype=torch.long, device=device)}
 
 
+def _seamless(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """A text that is read; `_seamless_speech` is its other sense."""
+    return {"input_ids": torch.ones((batch, n), dtype=torch.long, device=device)} | _written(n, batch, device)
+
+
 _PARAKEET: dict[str, Any] = {
     "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 16, "intermediate_size": 48,
     "subsampling_factor": 4, "subsampling_conv_channels": 8, "num_mel_bins": 16, "conv_kernel_size": 5,
@@ -346,6 +351,7 @@ INPUTS: dict[str, Maker] = {
     **dict.fromkeys(("canary", "cohere_asr"), _mel_and_written),
     "dia": _script_and_streams,
     "kyutai_speech_to_text": _codes_and_word,
+    **dict.fromkeys(("seamless_m4t", "seamless_m4t_v2"), _seamless),
     "parakeet_encoder": _mel,
     "parakeet_ctc": _mel_inside,
     **dict.fromkeys(("parakeet_rnnt", "parakeet_tdt"), _mel_and_one),

@@ -141,4 +141,5 @@ def test_every_pass_file_knows_what_its_type_leaves_out():
     for name in noted_types():
         with suppress(ConfigError):  # (no tensors without a field that has no default)
             table = numel.inspect({"model_type": name}).table
-            assert estimate(table, Setting(context=usual_context(table))).total("flops") > 0, name
+            flops = estimate(table, Setting(context=usual_context(table))).total("flops")
+            assert flops > 0 or name == "inkling_audio", name  # (which looks vectors up and multiplies nothing)

@@ -98,7 +98,8 @@ def working(table: ParameterTable) -> Working:
     """The model as it works. Raises UnsupportedError for one whose attention is not known."""
     fields = TextFields(table)
     family = family_of(fields, table.name)
-    if family.stack == "encoder_decoder" and not any(row.tower == "encoder" for row in table.rows):
+    encoders = {"encoder"} if family.notes is None else {"encoder", "vision", "audio"}
+    if family.stack == "encoder_decoder" and not any(row.tower in encoders for row in table.rows):
         family = family._replace(stack="decoder")  # the decoder alone, as BartForCausalLM
     heard = fields.integer("max_source_positions") if family.sound and family.stack == "encoder_decoder" else None
     skipped = frozenset(fields.get(family.skips, default=()) if family.skips else ()) | never_run(table, fields, family)
