@@ -47,7 +47,7 @@ def count_flops(model_type: str, cls: Any, fields: dict[str, Any], n: int, batch
     """The forward pass of `n` tokens in each of `batch` sequences, then the pass of the token after `n - 1`."""
     config = make_config(model_type, fields)
     config._attn_implementation = "eager"  # noqa: SLF001 - how transformers itself spells it
-    config.use_cache = config.get_text_config().use_cache = True
+    config.use_cache = _text_of(config).use_cache = True
     with torch.device("meta"):
         model = _built(cls, config).eval()
     if not _has_experts(config):
@@ -100,9 +100,11 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
         elif extra:
             ids = given["decoder_input_ids"]
             first = model(**{**given, "decoder_input_ids": ids[:, :-1]})  # (some encoders refuse to be told of a cache)
-            encoded: Any = BaseModelOutput(first.encoder_last_hidden_state)
-            encoded.attention_mask = encoded.router_logits = None  # what some decoders ask for
-            kept = {"encoder_outputs": encoded, "decoder_input_ids": ids[:, -1:]}
+            kept = {"decoder_input_ids": ids[:, -1:]}
+            if hasattr(first, "encoder_last_hidden_state"):  # (else it stands in front of the tokens, and in the cache)
+                encoded: Any = BaseModelOutput(first.encoder_last_hidden_state)
+                encoded.attention_mask = encoded.router_logits = None  # what some decoders ask for
+                kept["encoder_outputs"] = encoded
             decode, _ = _run(
                 model, MADE_AGAIN.get(config.model_type, ()), past_key_values=first.past_key_values, **kept
             )
@@ -112,8 +114,16 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
     return Counted(prefill, decode, cached)
 
 
+def _text_of(config: Any) -> Any:
+    """The configuration of what writes; MusicGen has one that reads text beside it."""
+    try:
+        return config.get_text_config()
+    except ValueError:
+        return config.decoder
+
+
 def _has_experts(config: Any) -> bool:
-    text = config.get_text_config()
+    text = _text_of(config)
     return any("expert" in name for name in text.to_dict())
 
 

@@ -227,9 +227,23 @@ def _codes_and_word(config: Any, n: int, batch: int, device: Any) -> dict[str, A
     return {"input_ids": torch.ones((batch, n, config.num_codebooks + 1), dtype=torch.long, device=device)}
 
 
-def _seamless(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
-    """A text that is read; `_seamless_speech` is its other sense."""
+def _read(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  # noqa: ARG001
+    """SeamlessM4T reads a text, where it may."""
     return {"input_ids": torch.ones((batch, n), dtype=torch.long, device=device)} | _written(n, batch, device)
+
+
+def _wave_and_written(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    return _wave(config, n, batch, device) | _written(n, batch, device)
+
+
+def _description(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """MusicGen: the codes of every stream below each other."""
+    codes = torch.ones((batch * config.decoder.num_codebooks, n), dtype=torch.long, device=device)
+    return {
+        "input_ids": torch.ones((batch, n), dtype=torch.long, device=device),
+        "decoder_input_ids": codes,
+        "use_cache": True,
+    }
 
 
 _PARAKEET: dict[str, Any] = {
@@ -273,6 +287,18 @@ _MIMI = {
     "num_key_value_heads": 2, "head_dim": 16, "codebook_dim": 8, "vector_quantization_hidden_dimension": 8, "codebook_size": 16,
     "num_quantizers": 4, "upsample_groups": 32,
 }  # fmt: skip
+_MUSIC = {
+    "text_encoder": {
+        "model_type": "t5", "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "vocab_size": 60,
+    },
+    "audio_encoder": {
+        "model_type": "encodec", "num_filters": 2, "hidden_size": 8, "codebook_size": 16, "codebook_dim": 8, "num_lstm_layers": 1,
+    },
+    "decoder": {
+        "hidden_size": 48, "ffn_dim": 40, "num_hidden_layers": 2, "num_attention_heads": 4, "num_codebooks": 3, "vocab_size": 16,
+    },
+    "chroma_length": 7, "num_chroma": 12,
+}  # fmt: skip
 _INSIDE: dict[str, Any] = {"encoder_config": _PARAKEET}
 AGREEING: dict[str, dict[str, Any]] = {
     "moonshine": {
@@ -313,6 +339,11 @@ AGREEING: dict[str, dict[str, Any]] = {
     "cohere_asr": {"encoder_config": _PARAKEET, "hidden_size": 48, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 12},
     "dia": {"encoder_config": _TEXT, "decoder_config": _DIA, "delay_pattern": [0, 1, 2]},
     "kyutai_speech_to_text": {"codec_config": _MIMI},
+    **dict.fromkeys(("musicgen", "musicgen_melody"), _MUSIC),
+    "speecht5": {
+        "conv_dim": [8, 12], "conv_kernel": [4, 3], "conv_stride": [2, 2], "num_feat_extract_layers": 2, "encoder_layers": 2,
+        "decoder_layers": 2, "num_conv_pos_embeddings": 4,
+    },
     "parakeet_encoder": _PARAKEET,
     **dict.fromkeys(("parakeet_ctc", "parakeet_rnnt", "parakeet_tdt"), _INSIDE),
 }  # fmt: skip
@@ -351,7 +382,9 @@ INPUTS: dict[str, Maker] = {
     **dict.fromkeys(("canary", "cohere_asr"), _mel_and_written),
     "dia": _script_and_streams,
     "kyutai_speech_to_text": _codes_and_word,
-    **dict.fromkeys(("seamless_m4t", "seamless_m4t_v2"), _seamless),
+    **dict.fromkeys(("seamless_m4t", "seamless_m4t_v2"), _read),
+    "speecht5": _wave_and_written,
+    **dict.fromkeys(("musicgen", "musicgen_melody"), _description),
     "parakeet_encoder": _mel,
     "parakeet_ctc": _mel_inside,
     **dict.fromkeys(("parakeet_rnnt", "parakeet_tdt"), _mel_and_one),
@@ -362,10 +395,14 @@ CLASSES: dict[str, str] = {
     "moonshine_streaming_encoder": "moonshine_streaming.MoonshineStreamingEncoder",
     "qwen2_5_omni_audio_encoder": "qwen2_5_omni.Qwen2_5OmniAudioEncoder",
     "dia_encoder": "dia.DiaEncoder",
+    "speecht5": "speecht5.SpeechT5ForSpeechToText",
     "qwen3_omni_moe_audio_encoder": "qwen3_omni_moe.Qwen3OmniMoeAudioEncoder",
 }
 
-MADE_AGAIN: dict[str, tuple[str, ...]] = dict.fromkeys(("moonshine_streaming", "cohere_asr"), (".decoder.proj",))
+MADE_AGAIN: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("moonshine_streaming", "cohere_asr"), (".decoder.proj",)),
+    "musicgen": (".enc_to_dec_proj",),
+}
 # Vectors that make more than one chunk of a sound; transformers has 13 of a chunk written into its code.
 VECTORS = dict.fromkeys(("qwen3_omni_moe_audio_encoder", "qwen3_asr_encoder"), 31)
 
