@@ -16,7 +16,8 @@ its source: [conventions.md](conventions.md) · Estimated and measured shares of
 beside each other, and why they differ: [measured.md](measured.md).
 
 A covered type was held against transformers, eager, under torch's FlopCounterMode: the FLOPs of a prompt and of one more
-token, and the numbers that the cache then holds, equal to the digit at drawn configurations (`tests/costs`). Left out there,
+token, the numbers that these products write (scores apart), and those that the cache then holds, equal to the digit at drawn
+configurations (`tests/costs`). Left out there,
 and said: rotary angles; outputs of a convolution that are thrown away; maps made again for each sequence or token though they are the same; the chunked prompt of Mamba-2 and of the gated delta
 rule, counted here as the recurrence; Llama 4's idle experts, and NLLB-MoE's, which transformers 5.23 runs as often as there are
 experts and not twice; what is no work but written as a product, the mask of Llama 3.2's
@@ -35,7 +36,7 @@ nguồn: [conventions.vi.md](conventions.vi.md) · Tỷ lệ ước lượng và
 cạnh nhau, và vì sao chúng khác nhau: [measured.vi.md](measured.vi.md).
 
 Mỗi loại tính được đã được so với transformers (bản eager) dưới FlopCounterMode của torch: FLOP của lời nhắc và của một token
-nữa, và số phần tử bộ nhớ đệm giữ sau đó, khớp đến từng chữ số trên các cấu hình ngẫu nhiên (`tests/costs`). Không so, và nói rõ:
+nữa, số phần tử mà các phép nhân ấy ghi ra (trừ điểm chú ý), và số phần tử bộ nhớ đệm giữ sau đó, khớp đến từng chữ số trên các cấu hình ngẫu nhiên (`tests/costs`). Không so, và nói rõ:
 các góc quay; những đầu ra tích chập bị bỏ đi; các ánh xạ được tính lại cho từng chuỗi hay từng token dù giống hệt nhau; lời nhắc chia khúc của Mamba-2 và của quy tắc delta có cổng, ở đây tính như
 phép truy hồi; các chuyên gia không được chọn của Llama 4, và của NLLB-MoE, mà transformers 5.23 chạy số lần bằng số chuyên gia
 thay vì hai lần; những gì không phải là việc mà được viết thành phép nhân: mặt nạ các ô của

@@ -19,6 +19,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from config_variants import valid
 from flop_inputs import AGREEING, BUILT, DISCARDED, EVERY_TIME, MADE_AGAIN, WHOLE, inputs
 from transformers_reference import config_class, every_layer_may_reuse, make_config
+from written_reference import WrittenMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,11 +37,16 @@ _LARGEST = 20_000_000  # parameters of a model that runs on the CPU
 
 
 class Counted(NamedTuple):
-    """FLOPs of a prompt and of one more token, angles left out; numbers that the cache holds after the prompt."""
+    """FLOPs of a prompt and of one more token, angles left out; numbers that the cache holds after the prompt.
+
+    `written` and `decode_written`: numbers that the same products write, scores left out too.
+    """
 
     prefill: int
     decode: int | None
     cached: int | None
+    written: int = 0
+    decode_written: int = 0
 
 
 def count_flops(model_type: str, cls: Any, fields: dict[str, Any], n: int, batch: int) -> Counted:
@@ -77,26 +83,27 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
     ids, extra = given.get("input_ids"), "decoder_input_ids" in given
     discarded = DISCARDED.get(config.model_type, ())
     with torch.no_grad():
-        prefill, out = _run(model, discarded, **given)
+        prefill, written, out = _run(model, discarded, **given)
         cache = getattr(out, "past_key_values", None)
         if cache is None and getattr(out, "state", None) is not None:  # RWKV
             first = model(input_ids=ids[:1, :-1], use_cache=True)  # (5.23 broadcasts a batch of states against itself)
-            decode, _ = _run(model, input_ids=ids[:1, -1:], state=first.state)
-            return Counted(prefill, batch * decode, sum(tensor.numel() for tensor in out.state))
+            decode, token_written, _ = _run(model, input_ids=ids[:1, -1:], state=first.state)
+            kept_of_all = sum(tensor.numel() for tensor in out.state)
+            return Counted(prefill, batch * decode, kept_of_all, written, batch * token_written)
         if cache is None and getattr(out, "cache_params", None) is not None:  # xLSTM
             cached = sum(tensor.numel() for tensor in _tensors(out.cache_params) if tensor.is_floating_point())
             first = model(input_ids=ids[:, :-1], use_cache=True)
-            decode, _ = _run(model, input_ids=ids[:, -1:], cache_params=first.cache_params)
-            return Counted(prefill, decode, cached)
+            decode, token_written, _ = _run(model, input_ids=ids[:, -1:], cache_params=first.cache_params)
+            return Counted(prefill, decode, cached, written, token_written)
         if cache is None:
-            return Counted(prefill, None, None)
+            return Counted(prefill, None, None, written)
         cached = sum(tensor.numel() for tensor in _tensors(cache) if tensor.is_floating_point())  # (others count)
         if config.model_type in EVERY_TIME:
             first = model(**inputs(model, config, n - 1, batch), use_cache=True)
             again = inputs(model, config, n if config.model_type in WHOLE else 1, batch) | {
                 "past_key_values": first.past_key_values
             }
-            decode, _ = _run(model, **again)
+            decode, token_written, _ = _run(model, **again)
         elif extra:
             ids = given["decoder_input_ids"]
             first = model(**{**given, "decoder_input_ids": ids[:, :-1]})  # (some encoders refuse to be told of a cache)
@@ -105,13 +112,15 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
                 encoded: Any = BaseModelOutput(first.encoder_last_hidden_state)
                 encoded.attention_mask = encoded.router_logits = None  # what some decoders ask for
                 kept["encoder_outputs"] = encoded
-            decode, _ = _run(
+            decode, token_written, _ = _run(
                 model, MADE_AGAIN.get(config.model_type, ()), past_key_values=first.past_key_values, **kept
             )
         else:
             first = model(**{**given, "input_ids": ids[:, :-1]}, use_cache=True)
-            decode, _ = _run(model, discarded, input_ids=ids[:, -1:], past_key_values=first.past_key_values)
-    return Counted(prefill, decode, cached)
+            decode, token_written, _ = _run(
+                model, discarded, input_ids=ids[:, -1:], past_key_values=first.past_key_values
+            )
+    return Counted(prefill, decode, cached, written, token_written)
 
 
 def _text_of(config: Any) -> Any:
@@ -127,14 +136,20 @@ def _has_experts(config: Any) -> bool:
     return any("expert" in name for name in text.to_dict())
 
 
-def _run(model: Any, idle: tuple[str, ...] = (), /, **inputs: Any) -> tuple[int, Any]:
-    """FLOPs of the pass but for angles and for modules whose names end so, and what came out."""
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):  # (as products, where one is fused)
+def _run(model: Any, idle: tuple[str, ...] = (), /, **inputs: Any) -> tuple[int, int, Any]:
+    """FLOPs of the pass but for angles and for modules whose names end so, the numbers written, and what came out."""
+
+    def is_left_out(module: str) -> bool:
+        name = module.rpartition(".")[2]
+        return name in _ANGLES or "rotary" in name or module.endswith((*_MEANS, *idle))
+
+    counter = FlopCounterMode(display=False)
+    writes = WrittenMode(model, lambda: tuple(counter.mod_tracker.parents), is_left_out)
+    with counter, writes, sdpa_kernel(SDPBackend.MATH):  # (as products, where one is fused)
         out = model(**inputs)
     counts = counter.get_flop_counts()
-    angles = {name for name in counts if name.rpartition(".")[2] in _ANGLES or "rotary" in name.rpartition(".")[2]}
-    left_out = angles | {name for name in counts if name.endswith((*_MEANS, *idle))}
-    return counter.get_total_flops() - sum(sum(counts[name].values()) for name in left_out), out
+    left_out = sum(sum(of.values()) for name, of in counts.items() if is_left_out(name))
+    return counter.get_total_flops() - left_out, writes.total, out
 
 
 def _tensors(cache: Any) -> Iterator[Any]:

@@ -91,6 +91,7 @@ AGREEING: dict[str, dict[str, Any]] = {
     "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
     "deberta-v2": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
     "esm": {"pad_token_id": 1},
+    "ibert": {"quant_mode": False},  # its softmax of integers is none that torch knows
     "kimi_linear": _HYBRID
     | {
         "layer_types": ["linear_attention", "full_attention", "linear_attention"],

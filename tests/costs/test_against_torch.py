@@ -74,9 +74,13 @@ def test_estimates_are_what_torch_counts(model_type, draw):
     found = estimate(table, Setting("prefill", length_of(table), batch_of(model_type)))
     if found.family.recurrence not in IN_CHUNKS:
         assert found.total("flops") + discarded(table) + idle(found) + mask(found) == counted.prefill
+        wasted = discarded(table, of="written") + idle(found, of="written")
+        assert found.total("written") + wasted == counted.written
     if counted.decode is not None and found.family.stack != "encoder":
         naive = estimate(table, Setting("decode", N, BATCH, latent="naive"))
         assert naive.total("flops") + discarded(table, once=True) + idle(naive) - unseen(naive) == counted.decode
+        written = discarded(table, once=True, of="written") + idle(naive, of="written") - unseen(naive, of="written")
+        assert naive.total("written") + written == counted.decode_written
         kept = sum(a.kept_of_all * seen(a) + a.pending(N) for a in found.attentions) + sum(states(table, found.family))
         assert BATCH * (kept + twice(found)) == counted.cached
 
@@ -133,7 +137,8 @@ _SLOW = {
 @pytest.mark.parametrize("model_type", sorted(PAIRS))
 def test_texts_and_pictures_and_their_comparison(model_type):
     table, counted = drawn(model_type, 0)
-    assert estimate(table, Setting("prefill", N, BATCH)).total("flops") == counted.prefill
+    found = estimate(table, Setting("prefill", N, BATCH))
+    assert (found.total("flops"), found.total("written")) == (counted.prefill, counted.written)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +156,12 @@ def test_what_stands_around_a_text_model_costs_text_nothing(model_type):
     found = estimate(table, Setting("prefill", N, BATCH))
     if found.family.recurrence not in IN_CHUNKS:
         assert found.total("flops") + discarded(table) == counted.prefill
+        assert found.total("written") + discarded(table, of="written") == counted.written
     else:
         one = estimate(table, Setting("decode", N, BATCH))
         assert one.total("flops") + discarded(table, once=True) - unseen(one) == counted.decode
+        written = discarded(table, once=True, of="written") - unseen(one, of="written")
+        assert one.total("written") + written == counted.decode_written
 
 
 def kernels(table):
@@ -166,50 +174,54 @@ def kernels(table):
     return [row.tensor.shape for row in rows if len(row.tensor.shape) == 3 and row.tensor.shape[1] == 1]
 
 
-def discarded(table, *, once=False):
-    """FLOPs of convolutions for outputs that transformers makes and throws away.
+def discarded(table, *, once=False, of="flops"):
+    """FLOPs of convolutions (or numbers written by them) for outputs that transformers makes and throws away.
 
     A prompt is padded on both sides, for k − 1 outputs behind its end; a new token runs over k kept inputs and itself.
     """
-    of_tokens = sum(2 * channels * k * (1 if once else k - 1) * BATCH for channels, _, k in kernels(table))
-    return of_tokens + (
-        0 if once else one_too_many(table) + mapped_again(table) + behind_the_end(table) + before_the_first(table)
-    )
+    each = [(channels * (1 if once else k - 1) * BATCH, k) for channels, _, k in kernels(table)]
+    of_tokens = sum(written * (2 * k if of == "flops" else 1) for written, k in each)
+    if once:
+        return of_tokens
+    others = (one_too_many, mapped_again, behind_the_end, before_the_first)
+    return of_tokens + sum(other(table, of=of) for other in others)
 
 
-def one_too_many(table):
+def one_too_many(table, *, of):
     """FLOPs of the last vector that a positional convolution of even width makes of a sound padded by half of it."""
     if table.model_type == "wav2vec2-conformer":  # calls none
         return 0
     rows = [row for row in table.rows if "pos_conv_embed" in row.tensor.name and len(row.tensor.shape) == 3]
-    return sum(2 * BATCH * row.numel for row in rows if row.tensor.shape[0] > 1 and row.tensor.shape[2] % 2 == 0)
+    odd = [row for row in rows if row.tensor.shape[0] > 1 and row.tensor.shape[2] % 2 == 0]
+    return sum(BATCH * (2 * row.numel if of == "flops" else row.tensor.shape[0]) for row in odd)
 
 
-def mapped_again(table):
+def mapped_again(table, *, of):
     """FLOPs of maps of distances, which are the same for all sequences of a batch: some make them for each."""
     if table.model_type == "gemma4_audio":  # does not
         return 0
     ends = ("relative_k_proj.weight", "linear_pos.weight" if table.model_type == "cohere_asr" else "-")
     rows = [row for row in table.rows if row.tensor.name.endswith(ends)]
-    return sum(2 * (BATCH - 1) * (2 * N - 1) * row.numel for row in rows)
+    return sum((BATCH - 1) * (2 * N - 1) * (2 * row.numel if of == "flops" else row.tensor.shape[0]) for row in rows)
 
 
-def behind_the_end(table):
+def behind_the_end(table, *, of):
     """FLOPs of Phi-4-multimodal's convolutions for k − 1 vectors behind the end of a sound."""
     if table.model_type != "phi4_multimodal_audio":  # (the whole model reads text)
         return 0
     rows = {row.tensor.name: row for row in table.rows if ".dw_sep_conv_1d." in row.tensor.name}
     width = max((row.tensor.shape[2] for row in rows.values() if len(row.tensor.shape) == 3), default=1)
-    return sum(2 * BATCH * (width - 1) * row.numel for row in rows.values() if row.role == "weight")
+    weights = [row for row in rows.values() if row.role == "weight"]
+    return sum(BATCH * (width - 1) * (2 * row.numel if of == "flops" else row.tensor.shape[0]) for row in weights)
 
 
-def before_the_first(table):
+def before_the_first(table, *, of):
     """FLOPs of half a value that Zaya makes of zeros, for the token before the first."""
     rows = [row for row in table.rows if row.tensor.name.endswith("v_proj_delayed.weight")]
-    return sum(2 * BATCH * row.numel for row in rows)
+    return sum(BATCH * (2 * row.numel if of == "flops" else row.tensor.shape[0]) for row in rows)
 
 
-def idle(found):
+def idle(found, *, of="flops"):
     """FLOPs of experts that were not chosen: transformers' Llama 4 runs all of them on every token, on zeros.
 
     And its NLLB-MoE takes a mask of the chosen for their numbers, so that a token runs once for every expert there is.
@@ -217,7 +229,7 @@ def idle(found):
     if found.n_experts is None or found.table.model_type not in ("llama4_text", "nllb-moe"):
         return 0
     n_experts, used = found.n_experts
-    return sum(w.flops for w in found.works if w.part == "experts") * (n_experts - used) // used
+    return sum(getattr(w, of) for w in found.works if w.part == "experts") * (n_experts - used) // used
 
 
 def mask(found):
@@ -225,11 +237,11 @@ def mask(found):
     return 2 * BATCH * found.setting.context**2 if found.table.model_type == "mllama_vision_model" else 0
 
 
-def unseen(found):
+def unseen(found, *, of="flops"):
     """FLOPs of the gated delta rule, which transformers writes element by element: its counter sees no product."""
     if found.family.recurrence != "delta":
         return 0
-    return sum(w.flops for w in found.works if (w.component, w.part) == ("linear_attention", "state"))
+    return sum(getattr(w, of) for w in found.works if (w.component, w.part) == ("linear_attention", "state"))
 
 
 def states(table, family):
@@ -267,6 +279,6 @@ def test_the_layers_sum_to_the_whole(model, by_layer):
     table = numel.inspect(model).table
     whole = estimate(table, Setting("decode", 500))
     parts = estimate(table, Setting("decode", 500), by_layer=by_layer)
-    for field in ("numel", "flops", "weight_nbytes", "read_nbytes", "kv_nbytes"):
+    for field in ("numel", "flops", "written", "weight_nbytes", "read_nbytes", "kv_nbytes"):
         assert parts.total(field) == pytest.approx(whole.total(field), rel=1e-6)
     assert whole.total("numel") == numel.inspect(model).total

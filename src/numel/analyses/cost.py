@@ -8,7 +8,7 @@ from ..costs.devices import device_called
 from ..costs.estimate import Estimate, estimate, usual_context
 from ..costs.memory import Fit, Memory, Training, fit, memory, training, usable_of
 from ..costs.roofline import Roof, roof
-from ..costs.setting import Setting, dtype_called
+from ..costs.setting import Setting, dtype_called, nbytes_of
 from ..errors import Sentence, UsageError
 from .cost_report import report
 
@@ -61,6 +61,7 @@ class Group(NamedTuple):
     flops: int
     kv_nbytes: int
     kv_moved_nbytes: int
+    activation_nbytes: int
     roof: Roof | None
 
 
@@ -173,15 +174,15 @@ def _groups(found: Estimate, by: tuple[str, ...], device: Device | None) -> list
     sums: dict[tuple[str | int | None, ...], list[int]] = {}
     for work in found.works:
         key = tuple(getattr(work, name) for name in names)
-        entry = sums.setdefault(key, [0] * 6)
+        entry = sums.setdefault(key, [0] * 7)
         values = (work.numel, work.weight_nbytes, work.read_nbytes, work.flops, work.kv_nbytes, work.kv_moved_nbytes)
-        for k, value in enumerate(values):
+        for k, value in enumerate((*values, work.written)):
             entry[k] += value
     made = []
-    for key, (numel, held, read, flops, kept, kept_moved) in sums.items():
+    for key, (numel, held, read, flops, kept, kept_moved, written) in sums.items():
         if any((numel, flops, kept)):
             bound = roof(flops, read + kept_moved, device, found.stored.name) if device else None
-            made.append(Group(key, numel, held, read, flops, kept, kept_moved, bound))
+            made.append(Group(key, numel, held, read, flops, kept, kept_moved, nbytes_of(found.worked, written), bound))
     rank = {component.value: k for k, component in enumerate(Component)}
     made.sort(
         key=lambda g: tuple(1 << 40 if k is None else rank.get(k, 0) if isinstance(k, str) else k for k in g.keys)

@@ -74,11 +74,12 @@ def _table(cost: ModelCost) -> Table:
         *_key_columns(cost),
         Column("numel", Text("parameters"), Unit.SHORT_COUNT),
         Column("share", Text("share"), Unit.SHARE),
-        Column("weight_nbytes", Text("bytes"), Unit.NBYTES),
+        Column("weight_nbytes", Text("bytes"), Unit.SHORT_NBYTES),  # in one unit, for all to fit in 100 cells
         Column("flops", Text("FLOPs"), Unit.FLOPS),
         Column("flops_share", Text("share of FLOPs"), Unit.SHARE, bar=True),
-        Column("moved_nbytes", Text("bytes moved"), Unit.SHORT_NBYTES),  # in one unit, for all to fit in 100 cells
+        Column("moved_nbytes", Text("bytes moved"), Unit.SHORT_NBYTES),
         Column("kv_nbytes", Text("KV cache"), Unit.SHORT_NBYTES),
+        Column("activation_nbytes", Text("activations written"), Unit.SHORT_NBYTES),
     ]
     if cost.fit is not None:
         columns += [
@@ -89,7 +90,7 @@ def _table(cost: ModelCost) -> Table:
         (
             *(Text("outside") if k is None else k for k in g.keys),
             g.numel, g.numel / numel, g.weight_nbytes, g.flops, g.flops / flops,
-            g.read_nbytes + g.kv_moved_nbytes, g.kv_nbytes or None,
+            g.read_nbytes + g.kv_moved_nbytes, g.kv_nbytes or None, g.activation_nbytes or None,
             *((g.roof.intensity, g.roof.bound or None) if g.roof and cost.fit is not None else ()),
         )
         for g in cost.groups
@@ -97,7 +98,7 @@ def _table(cost: ModelCost) -> Table:
     blank = (Value("", Unit.NAME),) * (len(_key_names(cost)) - 1)
     total = (
         Text("total"), *blank, e.total("numel"), 1.0, e.total("weight_nbytes"), e.total("flops"), 1.0,
-        moved(e.works), e.total("kv_nbytes") or None, *_total_roof(cost),
+        moved(e.works), e.total("kv_nbytes") or None, e.activation_nbytes or None, *_total_roof(cost),
     )  # fmt: skip
     return Table(Text(""), tuple(columns), rows, total, key="groups")
 
@@ -137,14 +138,24 @@ def _cache_notes(e: Estimate) -> list[Note]:
 
 def _memory_notes(cost: ModelCost) -> list[Note]:
     if cost.training is not None:
-        return training_notes(cost.training)
+        return [*training_notes(cost.training), _kept_note(cost.estimate)]
     values = {
         "weights": Value(cost.memory.weights, Unit.NBYTES),
         "cache": Value(cost.memory.cache, Unit.NBYTES),
         "activations": Value(cost.memory.activations, Unit.NBYTES),
         "total": Value(cost.memory.total, Unit.NBYTES),
     }
-    return [Note(Text("memory: weights {weights} + cache {cache} + activations {activations} = {total}", values))]
+    template = "memory: weights {weights} + cache {cache} + activations held at once {activations} = {total}"
+    return [Note(Text(template, values))]
+
+
+def _kept_note(e: Estimate) -> Note:
+    """What the backward pass of a training step finds of its forward pass."""
+    template = (
+        "activations: {written} that products write stay for the backward pass unless they are computed again; what norms and "
+        "activation functions write comes on top"
+    )
+    return Note(Text(template, {"written": Value(e.activation_nbytes, Unit.NBYTES)}))
 
 
 def _device_notes(cost: ModelCost) -> list[Note]:
@@ -207,6 +218,7 @@ def _group_data(cost: ModelCost, group: Group) -> dict[str, Any]:
         "flops_share": group.flops / (e.total("flops") or 1),
         "kv_nbytes": group.kv_nbytes,
         "kv_moved_nbytes": group.kv_moved_nbytes,
+        "activation_nbytes": group.activation_nbytes,
     }
     if group.roof is not None:
         data |= {"intensity": group.roof.intensity, "bound": group.roof.bound or None, "time_s": group.roof.seconds}
@@ -223,6 +235,7 @@ def _data(cost: ModelCost) -> dict[str, Any]:
             "kv_dtype": e.kv_dtype.name, "causal_flops": e.setting.causal, "mla": e.setting.latent,
         },
         **{name: e.total(name) for name in names},
+        "activation_nbytes": e.activation_nbytes,
         "kv_reserved_nbytes": e.total("reserved_nbytes"),
         "kv_nbytes_per_token": e.kv_per_token,
         "state_nbytes": e.state_nbytes,
@@ -255,7 +268,7 @@ def _records(result: Sequence[ModelCost]) -> Table:
     rows = tuple(
         (
             *(cost.estimate.table.name, *g.keys, g.numel, g.weight_nbytes, g.read_nbytes, g.flops),
-            *(g.kv_nbytes, g.kv_moved_nbytes),
+            *(g.kv_nbytes, g.kv_moved_nbytes, g.activation_nbytes),
         )
         for cost in result
         for g in cost.groups
@@ -269,5 +282,6 @@ def _records(result: Sequence[ModelCost]) -> Table:
         Column("flops", Text("FLOPs"), Unit.FLOPS),
         Column("kv_nbytes", Text("KV cache"), Unit.NBYTES),
         Column("kv_moved_nbytes", Text("KV cache moved"), Unit.NBYTES),
+        Column("activation_nbytes", Text("activations written"), Unit.NBYTES),
     )
     return Table(Text(""), columns, rows, key="groups")

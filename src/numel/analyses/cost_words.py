@@ -74,7 +74,12 @@ def _memory() -> tuple[Text, ...]:
             "reads or writes; activations left out"
         ),
         Text(
-            "activations: residual stream, its sum, and twice the widest output of a matrix (its gate or activation beside it; "
+            "activations written: all that matrix products and convolutions write in a forward pass, logits at every position; "
+            "scores are never held as a whole (FlashAttention), and what lookups, norms, sums and activation functions write is "
+            "left out"
+        ),
+        Text(
+            "activations held at once: residual stream, its sum, and twice the widest output of a matrix (its gate or activation beside it; "
             "of routed experts all of a token), no scores (FlashAttention), logits of one position"
         ),
     )

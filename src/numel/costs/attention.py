@@ -33,7 +33,7 @@ class Attention(NamedTuple):
     `reuses`: what an earlier layer keeps and this one reads. `indexer`: what chooses the tokens that it sees. `stride`: it
     sees stretches of so many tokens, each made into one, from `waits` numbers of each token. `pairs` and `queries`: how
     many queries meet how many keys, and how many queries there are, where that is not all of them. `sums`: how many
-    values are summed, where that is not a value for each score.
+    values are summed, where that is not a value for each score; `results`: how many sums that makes, where not one a query.
     """
 
     layer: int | None
@@ -52,6 +52,7 @@ class Attention(NamedTuple):
     pairs: int | None = None
     queries: int | None = None
     sums: int | None = None
+    results: int | None = None
 
     def pending(self, n: int) -> int:
         """Numbers kept of tokens whose stretch is not full yet, and of the last full one where stretches overlap."""
@@ -92,11 +93,12 @@ class Index(NamedTuple):
 
 
 class Latent(NamedTuple):
-    """Multi-head latent attention: `expand` parameters make keys and values; widths when they are absorbed."""
+    """Multi-head latent attention: `expand` parameters make keys and values, `width` numbers; widths when they are absorbed."""
 
     expand: int
     scores: int
     values: int
+    width: int
 
 
 def attentions(model: Working) -> tuple[Attention, ...]:
@@ -235,15 +237,15 @@ def _latent(rows: list[Parameter], fields: TextFields) -> Attention:
     rank, rope = fields.integer("kv_lora_rank"), fields.integer("qk_rope_head_dim")
     nope, value = fields.integer("qk_nope_head_dim"), fields.integer("v_head_dim")
     heads = fields.n_heads
-    expand = heads * (nope + value) * rank
-    latent = Latent(expand, heads * (rank + rope), heads * rank)
+    width = heads * (nope + value)
+    latent = Latent(width * rank, heads * (rank + rope), heads * rank, width)
     made = Attention(rows[0].layer, rows[0].tower, heads * (nope + rope), heads * value, rank + rope, latent=latent)
     if not fields.get("index_topk"):
         return made
-    index_heads, width = fields.integer("index_n_heads"), fields.integer("index_head_dim")
+    index_heads, index_width = fields.integer("index_n_heads"), fields.integer("index_head_dim")
     has_own = any(row.part == "indexer" for row in rows)
-    pair = index_heads * (width + 1) if has_own else 0
-    return made._replace(indexer=Index(fields.integer("index_topk"), width if has_own else 0, pair))
+    pair = index_heads * (index_width + 1) if has_own else 0
+    return made._replace(indexer=Index(fields.integer("index_topk"), index_width if has_own else 0, pair))
 
 
 def _compressed(rows: list[Parameter], fields: TextFields) -> list[Attention]:

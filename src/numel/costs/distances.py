@@ -47,7 +47,10 @@ def distances_of(fields: TextFields, family: Family, context: int) -> Distances 
 
 def products(
     attentions: Sequence[Attention], distances: Distances, d_model: int, n: int
-) -> list[tuple[int | None, int]]:
-    """Each layer with the products of `n` tokens and all distances, and of the maps where these are shared."""
-    maps = 2 * d_model * distances.n if distances.shared else 0
-    return [(a.layer, a.scores * (distances.n_meetings * n * distances.n + maps)) for a in attentions]
+) -> list[tuple[int | None, int, int]]:
+    """Each layer: products of `n` tokens and all distances, and of the maps where these are shared; what the maps write."""
+    mapped = 2 * distances.n if distances.shared else 0
+    return [
+        (a.layer, a.scores * (distances.n_meetings * n * distances.n + mapped * d_model), a.scores * mapped)
+        for a in attentions
+    ]

@@ -22,6 +22,7 @@ from .recurrent import states_of
 from .setting import ASSUMED, checked, nbytes_of, worked_in
 from .streams import PLACE, mixing
 from .working import working
+from .written import is_pile, numbers, sums_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
 class Work(NamedTuple):
     """What one part of a model costs. Its parameters take `weight_nbytes`, of which a pass reads `read_nbytes`.
 
-    `flops` are those of the whole batch. `kv_nbytes` is what the cache keeps for the batch at the end of the context,
-    `reserved_nbytes` what an engine sets aside for it, and `kv_moved_nbytes` what the pass reads and writes of it.
+    `flops` are those of the whole batch, `written` the numbers that its products write in a forward pass. `kv_nbytes` is
+    what the cache keeps for the batch at the end of the context, `reserved_nbytes` what an engine sets aside for it, and
+    `kv_moved_nbytes` what the pass reads and writes of it.
     """
 
     component: str
@@ -56,6 +58,7 @@ class Work(NamedTuple):
     kv_nbytes: int = 0
     reserved_nbytes: int = 0
     kv_moved_nbytes: int = 0
+    written: int = 0
 
 
 class Estimate(NamedTuple):
@@ -83,6 +86,11 @@ class Estimate(NamedTuple):
     def total(self, field: str) -> int:
         """The sum of one field of all works."""
         return sum(getattr(work, field) for work in self.works)
+
+    @property
+    def activation_nbytes(self) -> int:
+        """What all products of a pass write; what is held of it at once is in costs.memory."""
+        return nbytes_of(self.worked, self.total("written"))
 
     @property
     def state_nbytes(self) -> int:
@@ -129,9 +137,9 @@ def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False)
     works += _mixing(model, tokens, setting, by_layer=by_layer)
     works += _noted(model, setting, kv_dtype, by_layer=by_layer)
     if distances is not None:
-        for layer, n in products(found, distances, model.d_model, tokens.all_new):
+        for layer, n, written in products(found, distances, model.d_model, tokens.all_new):
             place = (Component.ATTENTION.value, "distances", "main", layer if by_layer else None)
-            works.append(Work(*place, 0, 2 * _times(setting) * n, 0, 0))
+            works.append(Work(*place, 0, 2 * _times(setting) * n, 0, 0, written=written))
     works += _pooling(model, setting)
     sizes = model.n_positions, experts, kv_dtype, stored, worked, model.d_model, model.picture
     seen = model.size, model.is_size_assumed
@@ -143,32 +151,35 @@ def _linear(
 ) -> list[Work]:
     """The work of every tensor."""
     table = model.table
-    # kinds do not tell a decoder's two attentions apart, nor layers that do nothing from others
+    # kinds do not tell a decoder's two attentions apart, nor layers that do nothing from others, nor which way a pile leads
     is_plain = model.family.stack == "decoder" and not model.skipped and model.noted is None
+    is_plain = is_plain and not any(is_pile(row) for row, _ in kinds_of(table))
     whole = by_layer or not is_plain or _has_cross(table)
     rows: Iterable[tuple[Parameter, int]] = ((r, 1) for r in table.rows) if whole else kinds_of(table)
+    times = _times(setting)
     sums: dict[tuple[str, str, str, int | None], list[int]] = {}
-    counted: dict[tuple[str, str, str, int | None], int] = {}  # FLOPs of experts of which no share is to be taken
+    whole_cost: dict[tuple[str, str, str, int | None], list[int]] = {}  # of experts of which no share is taken
     for row, n in rows:
         cost = linear_cost(row, tokens, experts, setting.phase, setting.dtype)
         if cost is not None:
-            key = _place(row, by_layer=by_layer)
-            entry = sums.setdefault(key, [0] * 4)
-            for k, value in enumerate(cost):
+            key, written = _place(row, by_layer=by_layer), numbers(row, cost[1] // (2 * times), model)
+            entry = sums.setdefault(key, [0] * 5)
+            for k, value in enumerate((*cost, written)):
                 entry[k] += n * value
-            if key[:2] in ROUTED and tokens.noted is not None and tokens.noted.is_sure(row.tensor.name):
-                counted[key] = counted.get(key, 0) + n * cost[1]
+            if key[:2] in ROUTED and tokens.noted is not None:
+                sure, is_sure = whole_cost.setdefault(key, [0, 0]), tokens.noted.is_sure(row.tensor.name)
+                sure[0] += n * cost[1] if is_sure else 0
+                sure[1] += n * written if is_sure or tokens.noted.is_together(row.tensor.name) else 0
     for row in model.again:
         _, flops, _, read = linear_cost(row, tokens, experts, setting.phase, setting.dtype) or (0, 0, 0, 0)
-        entry = sums.setdefault(_place(row, by_layer=by_layer), [0] * 4)
+        entry = sums.setdefault(_place(row, by_layer=by_layer), [0] * 5)
         entry[1], entry[3] = entry[1] + flops, entry[3] + read
+        entry[4] += numbers(row, flops // (2 * times), model)
     for key, entry in sums.items():
         if key[:2] in ROUTED and experts is not None:
-            sure = counted.get(key, 0)
-            entry[1] = (
-                sure + (entry[1] - sure) * experts[1] // experts[0]
-            )  # of all together, so that nothing is rounded
-    return [Work(*key, *values) for key, values in sums.items()]
+            for k, n_sure in zip((1, 4), whole_cost.get(key, (0, 0)), strict=True):
+                entry[k] = n_sure + (entry[k] - n_sure) * experts[1] // experts[0]  # of all: nothing is rounded
+    return [Work(*key, *values[:4])._replace(written=values[4]) for key, values in sums.items()]
 
 
 def _place(row: Parameter, *, by_layer: bool) -> tuple[str, str, str, int | None]:
@@ -232,7 +243,8 @@ def _states(
         nbytes = 0 if setting.phase == "train" else setting.batch * nbytes_of(kv_dtype, state.kept)
         place = (row.component.value, "state", row.tower, row.layer if by_layer else None)
         flops = _times(setting) * 2 * state.read * n
-        works.append(Work(*place, 0, flops, 0, 0, nbytes, nbytes, 2 * nbytes))  # read, and written again
+        again = 2 * nbytes  # read, and written again
+        works.append(Work(*place, 0, flops, 0, 0, nbytes, nbytes, again, state.written * n))
     return works
 
 
@@ -244,8 +256,8 @@ def _tied_head(table: ParameterTable, tokens: Tokens, setting: Setting) -> list[
     nbytes = nbytes_of(setting.dtype or row.tensor.dtype, row.tensor.numel)
     said = tokens.noted.vectors("lm_head.weight") if tokens.noted is not None else None
     n = tokens.all_new if said is None or isinstance(said, str) else tokens.batch * said
-    flops = _times(setting) * 2 * row.tensor.numel * n
-    return [Work(Component.HEAD.value, "lm_head", row.tower, None, 0, flops, 0, nbytes)]
+    flops, written = _times(setting) * 2 * row.tensor.numel * n, row.tensor.shape[0] * n
+    return [Work(Component.HEAD.value, "lm_head", row.tower, None, 0, flops, 0, nbytes, written=written)]
 
 
 def _head_again(table: ParameterTable, noted: Noted | None) -> Parameter | None:
@@ -272,14 +284,18 @@ def _times(setting: Setting) -> int:
 def _products(attention: Attention, setting: Setting, kv_dtype: DType, *, by_layer: bool) -> list[Work]:
     """The scores and the weighted sum of one attention, and the cache that they read: keys for one, values for the other."""
     n, batch = setting.context, setting.batch
-    scores, values, extra = attention.scores, attention.values, 0
+    scores, values, extra, expanded = attention.scores, attention.values, 0, 0
     decoding = setting.phase == "decode"
     is_done = decoding and attention.read == 0  # an encoder's own attention
     if decoding and attention.latent is not None:
         if setting.latent == "absorbed":
             scores, values = attention.latent.scores, attention.latent.values
+            expanded = (
+                values + attention.values - attention.latent.width
+            ) * batch  # queries and sums, not keys and values
         else:  # every latent of the cache is expanded, not only the new one
-            extra = 2 * attention.latent.expand * (attention.span(n) - 1) * batch
+            again = (attention.span(n) - 1) * batch
+            extra, expanded = 2 * attention.latent.expand * again, attention.latent.width * again
     pairs = 0 if is_done else _pairs(attention, setting) * batch * _times(setting)
     sums = pairs if attention.sums is None or is_done else attention.sums * batch * _times(setting)
     layer, name = attention.layer if by_layer else None, Component.ATTENTION.value
@@ -294,10 +310,13 @@ def _products(attention: Attention, setting: Setting, kv_dtype: DType, *, by_lay
         attention, moved = attention._replace(kept=0, waits=0), 0
     kept = batch * nbytes_of(kv_dtype, attention.kept * attention.span(n) + attention.pending(n))
     reserved = batch * nbytes_of(kv_dtype, attention.kept * _blocks(attention, n) + attention.pending(n))
+    if expanded:
+        works.append(Work(name, "latent", attention.tower, layer, 0, 0, 0, 0, written=expanded))
+    written = 0 if is_done else values * sums_of(attention, setting.context, decoding=decoding) * batch
     return [
         *works,
         Work(name, "scores", attention.tower, layer, 0, 2 * scores * pairs + extra, 0, 0, kept, reserved, moved),
-        Work(name, "weighted_sum", attention.tower, layer, 0, 2 * values * sums, 0, 0),
+        Work(name, "weighted_sum", attention.tower, layer, 0, 2 * values * sums, 0, 0, written=written),
     ]
 
 
@@ -322,7 +341,10 @@ def _mixing(model: Working, tokens: Tokens, setting: Setting, *, by_layer: bool)
     """The products that mix several residual streams."""
     per_token = 2 * _times(setting) * tokens.all_new
     found = mixing(model.table, model.fields, model.family)
-    return [Work(*PLACE, layer if by_layer else None, 0, per_token * n, 0, 0) for layer, n in found]
+    return [
+        Work(*PLACE, layer if by_layer else None, 0, per_token * n, 0, 0, written=written * tokens.all_new)
+        for layer, n, written in found
+    ]
 
 
 def _noted(model: Working, setting: Setting, kv_dtype: DType, *, by_layer: bool) -> list[Work]:
@@ -331,7 +353,10 @@ def _noted(model: Working, setting: Setting, kv_dtype: DType, *, by_layer: bool)
         return []
     times, rows = 2 * _times(setting) * setting.batch, (*model.table.rows, *model.again)
     made = model.noted.products(rows)
-    works = [Work(*one[:3], one.layer if by_layer else None, 0, times * one.numel, 0, 0) for one in made]
+    works = [
+        Work(*one[:3], one.layer if by_layer else None, 0, times * one.numel, 0, 0, written=setting.batch * one.written)
+        for one in made
+    ]
     for kept in model.noted.states(rows) if setting.phase != "train" else ():
         nbytes = setting.batch * nbytes_of(kv_dtype, kept.numel)
         works.append(Work(*kept[:3], kept.layer if by_layer else None, 0, 0, 0, 0, nbytes, nbytes, 2 * nbytes))
@@ -352,11 +377,13 @@ def _pooling(model: Working, setting: Setting) -> list[Work]:
     if picture is not None and width:
         keys_and_values = 2 * 2 * width * width * (picture.n_tokens - 1)  # (those of one token are with the matrix)
         pairs = 2 * 2 * width * picture.n_tokens
-        works.append(Work("head", "pooling", "vision", None, 0, times * batch * (keys_and_values + pairs), 0, 0))
+        flops, written = times * batch * (keys_and_values + pairs), batch * (2 * width * (picture.n_tokens - 1) + width)
+        works.append(Work("head", "pooling", "vision", None, 0, flops, 0, 0, written=written))
     if model.fields.wrapper and picture is not None:
         shared = next((r.tensor.shape[0] for r in table.rows if _SHARED.search(r.tensor.name)), 0)
         if shared:
-            works.append(Work("head", "similarity", "main", None, 0, times * 2 * batch * batch * shared, 0, 0))
+            flops = times * 2 * batch * batch * shared
+            works.append(Work("head", "similarity", "main", None, 0, flops, 0, 0, written=batch * batch))
     return works
 
 

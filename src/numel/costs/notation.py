@@ -19,6 +19,7 @@
         embeddings.probe                table           # no product: added as it is, and read as a whole
         embed                           lookup          # rows of it are taken
         mixer.A                         always n        # a product, though the name does not sound like one or is tied
+        upsample                        n               writes 4 * d    # numbers for each vector, where the shape does not say
         position_proj                   once 2 * n - 1  # of the batch together: a table that is mapped
         mtp                             idle            # does not work in a plain pass, and is not read
 
@@ -45,10 +46,10 @@
   a sound, whatever the context is), `choices` (experts that a token chooses among, where some of them do nothing).
 - Of an attention: `scores` and `values` are widths of all heads together; `kept`: numbers that the cache keeps of each
   token (0); `queries` and `keys` where they are not all tokens, or `pairs` of them; `sums`: values that are summed, where
-  not one for each pair; `window`, `length`, `reuses`, `cross` as in `attention.Attention`; `when`: whether there is one.
-  Of latent attention: `expand`, the parameters that make keys and values of what is kept, and `absorbed_scores` and
-  `absorbed_values`, the widths without that. Where tokens are chosen: `chosen`, how many; `index_kept`, numbers of each
-  token's index key; `index_pair`, products to look at one token.
+  not one for each pair, and `results`: how many sums that makes, where not one for each query; `window`, `length`, `reuses`, `cross` as in `attention.Attention`; `when`: whether there is one.
+  Of latent attention: `expand`, the parameters that make keys and values of what is kept, `expanded` numbers of a token,
+  and `absorbed_scores` and `absorbed_values`, the widths without that. Where tokens are chosen: `chosen`, how many;
+  `index_kept`, numbers of each token's index key; `index_pair`, products to look at one token.
   Around a text model its own attention stays as it is.
 """
 
@@ -78,8 +79,8 @@ _SECTIONS = frozenset({"config", "let", "tokens", "attention", "products", "stat
 _READS = frozenset({"text", "picture", "sound", "text and picture", "text and sound"})
 _STACKS = frozenset({"decoder", "encoder", "encoder_decoder"})
 _OF_ATTENTION = frozenset({
-    "scores", "values", "kept", "queries", "keys", "pairs", "sums", "window", "length", "reuses", "cross", "when",
-    "expand", "absorbed_scores", "absorbed_values", "chosen", "index_kept", "index_pair",
+    "scores", "values", "kept", "queries", "keys", "pairs", "sums", "results", "window", "length", "reuses", "cross", "when",
+    "expand", "expanded", "absorbed_scores", "absorbed_values", "chosen", "index_kept", "index_pair",
 })  # fmt: skip
 
 
@@ -248,20 +249,35 @@ def _rule(section: str, line: str) -> Rule:
         if unknown or not {"scores", "values"} <= values.keys():
             raise ValueError(Sentence("{line}: scores and values are wanted, and no others", line=line))
         return Rule(where, values)
-    if section == "tokens" and len(columns) == 2:
+    if section == "tokens" and len(columns) in (2, 3):
         if columns[1] in WORDS:
             return Rule(where, {}, columns[1])
+        width = _width(columns[2]) if len(columns) > 2 else {}
         word, _, rest = columns[1].partition(" ")
         word, number = (word, rest) if word in _BEFORE_NUMBERS else ("", columns[1])
-        return Rule(where, {"n": compile_expression(number)}, word)
+        return Rule(where, {"n": compile_expression(number), **width}, word)
     if section == "state" and len(columns) == 3:
         return Rule(where, {"kept": compile_expression(columns[2])}, "", columns[1], "state")
     if section == "products" and len(columns) in (3, 4) and len(columns[1].split()) == 2:
         component, part = columns[1].split()
-        writes = columns[3].removeprefix("writes ") if len(columns) > 3 else "0"
+        writes = _written(columns[3]) if len(columns) > 3 else "0"
         values = {"products": compile_expression(columns[2]), "writes": compile_expression(writes)}
         return Rule(where, values, "", component, part)
     raise ValueError(Sentence("{line}: not the columns of {section}", line=line, section=section))
+
+
+def _width(column: str) -> dict[str, Expression]:
+    """What each vector writes; of routed experts all `together` where so it is said."""
+    number = _written(column)
+    key = "together" if number.startswith("together ") else "width"
+    return {key: compile_expression(number.removeprefix("together "))}
+
+
+def _written(column: str) -> str:
+    word, _, number = column.partition(" ")
+    if word != "writes":
+        raise ValueError(Sentence("{line}: writes EXPRESSION is wanted", line=column))
+    return number
 
 
 def _items(text: str) -> Iterator[str]:

@@ -78,6 +78,16 @@ class Noted:
             return None
         return max(0, int(self._number(rule.values["n"], caught))) if rule.values else rule.word
 
+    def width(self, name: str, what: str = "width") -> int | None:
+        """The numbers that each of these vectors writes (`together`: all routed experts), None where the shape says it."""
+        rule, caught = self._rule(name)
+        return None if rule is None or what not in rule.values else int(self._number(rule.values[what], caught))
+
+    def is_together(self, name: str) -> bool:
+        """Whether what the tensor writes is that of all routed experts together."""
+        rule, _ = self._rule(name)
+        return rule is not None and "together" in rule.values
+
     def is_sure(self, name: str) -> bool:
         """Whether the tensor is said to be multiplied with, whatever it is called."""
         rule, _ = self._rule(name)
@@ -132,7 +142,7 @@ class Noted:
         )
 
     def _attention(self, rule: Rule, caught: dict[str, int], row: Parameter) -> Attention:
-        names = ("window", "length", "queries", "keys", "pairs", "sums")
+        names = ("window", "length", "queries", "keys", "pairs", "sums", "results")
         numbers = {name: self._value(rule, name, caught) for name in names}
         pairs = numbers["pairs"]
         if pairs is None and (numbers["queries"] is not None or numbers["keys"] is not None):
@@ -153,7 +163,8 @@ class Noted:
             pairs=pairs,
             queries=numbers["queries"],
             sums=numbers["sums"],
-            latent=Latent(*self._integers(rule, caught, ("expand", "absorbed_scores", "absorbed_values")))
+            results=numbers["results"],
+            latent=Latent(*self._integers(rule, caught, ("expand", "absorbed_scores", "absorbed_values", "expanded")))
             if "expand" in rule.values
             else None,
             indexer=Index(*self._integers(rule, caught, ("chosen", "index_kept", "index_pair")))

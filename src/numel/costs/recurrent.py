@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class State(NamedTuple):
-    """Numbers that one tensor's layer keeps of a whole sequence, and how many of them are read out by a product."""
+    """Numbers that one tensor's layer keeps of a whole sequence, how many a product reads for a token, and what it writes."""
 
     kept: int
     read: int = 0
+    written: int = 0
 
 
 def states_of(table: ParameterTable, fields: TextFields, family: Family) -> list[tuple[Parameter, State]]:
@@ -46,7 +47,7 @@ def state_of(row: Parameter, fields: TextFields, family: Family) -> State | None
     if _is_kernel(row) or _is_short_conv(row):
         return State(row.numel - shape[0])
     if family.recurrence == "mamba" and row.part == "A_log":
-        made = State(row.numel, row.numel)
+        made = State(row.numel, row.numel, row.numel // shape[-1])
     elif family.recurrence == "rwkv" and row.component is Component.RECURRENT and row.part == "output":
         made = State(3 * shape[-1] + 2 * shape[0])
     elif family.recurrence == "rglru" and row.part == "linear_out":
@@ -61,7 +62,7 @@ def _behind(row: Parameter, fields: TextFields, family: Family) -> State | None:
     width = row.numel // fields.d_model
     if family.recurrence == "mamba2" and row.component is Component.SSM:
         numel = width * fields.integer("mamba_d_state", "ssm_state_size", "state_size")
-        return State(numel, numel)
+        return State(numel, numel, width)
     if row.component is Component.SSM or family.recurrence not in ("delta", "lightning"):
         return None
     head = (
@@ -69,7 +70,8 @@ def _behind(row: Parameter, fields: TextFields, family: Family) -> State | None:
         if family.recurrence == "delta"
         else width // fields.n_heads
     )
-    return State(width * head, 2 * width * head)
+    written = 2 * width if family.recurrence == "delta" else width * head + width
+    return State(width * head, 2 * width * head, written)
 
 
 def _is_kernel(row: Parameter) -> bool:

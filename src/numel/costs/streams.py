@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     from .fields import TextFields
 
 
-def mixing(table: ParameterTable, fields: TextFields, family: Family) -> list[tuple[int, int]]:
-    """Each layer that mixes streams, with its products for one token; none for a model of one stream."""
+def mixing(table: ParameterTable, fields: TextFields, family: Family) -> list[tuple[int, int, int]]:
+    """Each layer that mixes streams: its products for one token, and the numbers that they write; none for one stream."""
     if not family.streams:
         return []
     n_streams = fields.integer("altup_num_inputs" if family.streams == "altup" else "hc_mult")
-    product = n_streams * n_streams * fields.d_model
+    written = n_streams * fields.d_model
+    product = n_streams * written
     if family.streams == "altup":
         routers = [row for row in table.rows if row.tensor.name.endswith("altup.modality_router.weight")]
-        return [(row.layer or 0, product + row.numel) for row in routers]
-    return [(i, 2 * product) for i in range(fields.n_layers)]
+        return [(row.layer or 0, product + row.numel, written + n_streams) for row in routers]
+    return [(i, 2 * product, 2 * written) for i in range(fields.n_layers)]
 
 
 PLACE = (Component.RESIDUAL.value, "mixing", "main")
