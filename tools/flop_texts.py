@@ -130,7 +130,8 @@ AGREEING |= {
         "mlp_layer_types": ["dense", "sparse", "sparse", "sparse"], "n_group": 1, "topk_group": 1,
     },
     "dots3_note_text": {
-        "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "sliding_window": 6, "index_topk": 4,
+        "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 4, "sliding_window": 6,
+        "swa_num_key_value_heads": 2, "index_topk": 4,
         "layer_types": ["full_attention", "indexed_attention", "sliding_attention"], "swa_num_attention_heads": 2,
         "mlp_layer_types": ["dense", "sparse", "sparse"], "n_group": 1, "topk_group": 1, "num_experts_per_tok": 2,
     },
@@ -196,6 +197,26 @@ AGREEING |= {
     },
     "zaya": {"hidden_size": 32, "num_hidden_layers": 2, "layer_types": ["hybrid", "hybrid_sliding"], "sliding_window": 6, "num_experts": 4},
 }  # fmt: skip
+# (around these)
+AGREEING |= {
+    "glm5_next": {"text_config": AGREEING["glm5_next_text"] | {"model_type": "glm5_next_text", "vocab_size": 64, "pad_token_id": 1}},
+    "dots3_note": {
+        "text_config": AGREEING["dots3_note_text"] | {
+            "model_type": "dots3_note_text", "vocab_size": 64, "pad_token_id": 1, "n_routed_experts": 4, "q_lora_rank": 16, "kv_lora_rank": 16,
+            "moe_intermediate_size": 24, "swa_q_lora_rank": 16, "swa_kv_lora_rank": 16, "intermediate_size": 32,
+        },
+        "vision_config": {
+            "model_type": "dots3_note_vision_encoder", "hidden_size": 96, "intermediate_size": 24, "num_hidden_layers": 1,
+            "num_attention_heads": 4, "patch_size": 4, "moe_intermediate_size": 64, "num_local_experts": 8, "adapter_in_dim": 96,
+            "adapter_out_dim": 64, "adapter_merge_size": 2, "pyramid_num_routed": [-1],
+        },
+        "audio_config": {
+            "model_type": "dots3_note_audio_encoder", "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "num_key_value_heads": 1, "downsample_hidden_size": 96, "head_dim": 16,
+            "adapter_input_size": 24, "adapter_out_dim": 64,
+        },
+    },
+}  # fmt: skip
 
 
 _HEARD = 11  # tokens of a text that is read out: as many as the tests ask for
@@ -253,6 +274,15 @@ def _drafting(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     return {"inputs_embeds": states, "shared_kv_states": kept, **more}
 
 
+def _unseen(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Kosmos-2 wants to be told of a picture: one of no vectors."""
+    return {
+        "input_ids": _ids(config, n, batch, device),
+        "image_embeds": torch.zeros((batch, 0, config.text_config.embed_dim), device=device),
+        "image_embeds_position_mask": torch.zeros((batch, n), dtype=torch.long, device=device),
+    }
+
+
 def _ids(config: Any, n: int, batch: int, device: Any) -> Any:  # noqa: ARG001 - called as a maker is
     return torch.ones((batch, n), dtype=torch.long, device=device)
 
@@ -263,10 +293,11 @@ INPUTS: dict[str, Maker] = {
     "cpmant": _whole,
     "dia_decoder": _with_streams,
     **dict.fromkeys(("gemma4_assistant", "gemma4_unified_assistant"), _drafting),
+    "kosmos-2": _unseen,
     "moshi_depth": _with_steps,
     "voxtral_realtime_text": _with_delay,
 }
-EVERY_TIME = frozenset({"cpmant", "dia_decoder", "moshi_depth", "voxtral_realtime_text"})
+EVERY_TIME = frozenset({"cpmant", "kosmos-2", "dia_decoder", "moshi_depth", "voxtral_realtime_text"})
 
 WHOLE = frozenset({"cpmant"})
 

@@ -351,7 +351,8 @@ def _noted(model: Working, setting: Setting, kv_dtype: DType, *, by_layer: bool)
     """What a pass file says of products without parameters, and of states."""
     if model.noted is None:
         return []
-    times, rows = 2 * _times(setting) * setting.batch, (*model.table.rows, *model.again)
+    times, noted = 2 * _times(setting) * setting.batch, model.noted
+    rows = [r for r in (*model.table.rows, *model.again) if r.tower not in ("vision", "audio") or noted.works(r.tower)]
     made = model.noted.products(rows)
     works = [
         Work(*one[:3], one.layer if by_layer else None, 0, times * one.numel, 0, 0, written=setting.batch * one.written)
