@@ -158,7 +158,7 @@ def test_what_stands_around_a_text_model_costs_text_nothing(model_type):
         assert found.total("flops") + discarded(table) == counted.prefill
         assert found.total("written") + discarded(table, of="written") == counted.written
     else:
-        one = estimate(table, Setting("decode", N, BATCH))
+        one = estimate(table, Setting("decode", N, BATCH, latent="naive"))
         assert one.total("flops") + discarded(table, once=True) - unseen(one) == counted.decode
         written = discarded(table, once=True, of="written") - unseen(one, of="written")
         assert one.total("written") + written == counted.decode_written
