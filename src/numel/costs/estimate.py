@@ -231,7 +231,8 @@ def _tokens(setting: Setting, model: Working) -> Tokens:
     encoded = 0 if setting.phase == "decode" else model.heard or setting.context
     has_encoder = model.family.stack == "encoder_decoder"
     made = Tokens(setting.batch, new, encoded if has_encoder else new, has_encoder)
-    return made._replace(picture=model.picture, skipped=model.skipped, pooled=model.family.pooled, noted=model.noted)
+    made = made._replace(picture=model.picture, skipped=model.skipped, pooled=model.family.pooled, noted=model.noted)
+    return made._replace(one_answer=model.has_one_answer)
 
 
 def _states(

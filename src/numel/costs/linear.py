@@ -24,7 +24,7 @@ class Tokens(NamedTuple):
 
     `picture`: what is seen beside the text or instead of it. `skipped`: layers that have nothing to work on. `pooled`:
     how the names of what works on one vector of each sequence begin. `distances`: how many are embedded and mapped, for
-    the batch together. `noted`: what a pass file says.
+    the batch together. `noted`: what a pass file says. `one_answer`: the head works on one vector of each sequence.
     """
 
     batch: int
@@ -36,6 +36,7 @@ class Tokens(NamedTuple):
     pooled: str = ""
     distances: int = 0
     noted: Noted | None = None
+    one_answer: bool = False
 
     @property
     def all_new(self) -> int:
@@ -50,6 +51,10 @@ _ELEMENTWISE = frozenset({"A_log", "D", "dt_bias"})
 ROUTED = frozenset({(Component.MOE.value, "experts"), (Component.ATTENTION.value, "moa_experts")})
 _ON_REQUEST = "contact_head."  # ESM's, of which no plain pass makes use
 _LINEAR_EMBEDDINGS = frozenset({"proj", "per_layer_proj"})
+_ONE = re.compile(r"pooler|seq_relationship|sop_classifier")  # (whether the second sentence follows the first)
+_ASKED_OF_ALL = re.compile(
+    r"(?:^|\.)score\."
+)  # a head of decoders, and of what is made of one, of which one answer is taken
 _VECTORS = re.compile(r"time_mix_\w+$|compressor\.(?:ape|position_bias)$")
 
 
@@ -113,8 +118,10 @@ def _tokens_of(row: Parameter, tokens: Tokens) -> int:
     elif row.tower == "encoder" or (row.part in ("k", "v") and CROSS.search(name)):
         is_halved = row.component is Component.CONV and ".conv1." in name  # the second one halves a sound's length
         n = tokens.encoded * (2 if is_halved else 1)  # keys and values of an encoder's output are made once
-    elif row.component is Component.HEAD and "pooler" in name:
-        n = 1  # the first token of each sequence alone
+    elif row.component is Component.HEAD and (
+        (tokens.one_answer and not _ASKED_OF_ALL.search(name)) or _ONE.search(name)
+    ):
+        n = 1  # the first token of each sequence alone, or its mean
     return tokens.batch * n
 
 

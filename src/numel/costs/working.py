@@ -72,6 +72,12 @@ class Working(NamedTuple):
         return self.noted is not None and self.noted.is_assumed("image_size")
 
     @property
+    def has_one_answer(self) -> bool:
+        """Whether its head works on one vector of each sequence; decoders ask theirs of every token, and take one answer."""
+        head = (self.table.config.architecture if self.table.config else None) or ""
+        return self.family.stack != "decoder" and head.endswith(_ONE_ANSWER)
+
+    @property
     def usual_context(self) -> int:
         """1,024 tokens, or as many as the model has positions, or as its pass file says, or as a picture has."""
         stated = self.noted.named("usual") if self.noted is not None else None
@@ -122,4 +128,5 @@ def working(table: ParameterTable) -> Working:
     return Working(table, fields, family, seen, heard, skipped, again, experts, noted)
 
 
+_ONE_ANSWER = ("ForSequenceClassification", "ForMultipleChoice", "ForNextSentencePrediction")
 USUAL_CONTEXT = 1024  # tokens, where nobody asks for another number
