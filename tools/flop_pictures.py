@@ -242,6 +242,8 @@ _REDRAWN: dict[str, Any] = {
     "encoder_stride": 16,
 }
 HEADS: dict[str, dict[str, Any]] = {
+    "BeitForSemanticSegmentation": {"num_channels": 3},
+    "Data2VecVisionForSemanticSegmentation": {"image_size": 64, "patch_size": 8, "out_indices": [1, 2, 3, 4]},
     "SwinForMaskedImageModeling": _REDRAWN,
     "Swinv2ForMaskedImageModeling": _REDRAWN,
     "VideoMAEForPreTraining": {"mask_ratio": 0.7, "num_hidden_layers": 2, "decoder_num_hidden_layers": 1},

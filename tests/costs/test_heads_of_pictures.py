@@ -16,8 +16,7 @@ import pytest
 import numel
 from numel.cli import main
 from numel.costs.estimate import estimate, usual_context
-from numel.costs.families import family_called
-from numel.costs.notation import noted_types
+from numel.costs.families import family_called, known_types
 from numel.costs.setting import Setting
 from numel.costs.working import working
 
@@ -33,13 +32,12 @@ from transformers_reference import head_classes, knows
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch and transformers warn of their own affairs
 
 N, BATCH = 11, 2
-_HEAD = re.compile(r"For[A-Z]|Backbone$")
+_HEAD = re.compile(r"For[A-Z]|WithProjection$|Backbone$")
 
 
 def types():
-    """Those whose pass file says that they see pictures and nothing else, and one that reads words beside them."""
-    alone = [name for name in noted_types() if knows(name) and family_called(name).notes.reads == "picture"]
-    return [*alone, "vilt"]
+    """Those that see pictures and nothing else, and one that reads words beside them."""
+    return [*(name for name in known_types() if knows(name) and family_called(name).pictures), "vilt"]
 
 
 def drawn(model_type, name, cls):
