@@ -22,9 +22,13 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
             "FLOPs as torch's FlopCounterMode counts them: a multiply and an add are 2, only matrix products and "
             "convolutions count; a lookup, a norm, a bias, an activation, a softmax and rotary angles are 0"
         ),
-        Text("a tied output matrix holds no parameters of its own and costs its FLOPs; logits at every position"),
-        _causal(result),
     ]
+    if any(work.part == "lm_head" for c in result for work in c.estimate.works):
+        said.append(
+            Text("a tied output matrix holds no parameters of its own and costs its FLOPs; logits at every position")
+        )
+    if any(a.read for c in result for a in c.estimate.attentions):
+        said.append(_causal(result))
     if any(c.estimate.setting.dtype is None and not _states_its_type(c) for c in result):
         said.append(Text("no element type is stated for the weights: BF16 taken, --dtype says another"))
     if any(c.estimate.setting.phase == "train" for c in result):
@@ -45,7 +49,7 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
                 "by element; a prefill in chunks does more products"
             )
         )
-    said += _memory()
+    said += _memory(result)
     said += _inputs(result)
     unseen = [c for c in result if not c.estimate.picture and not _is_pictured(c)]
     if any(row.tower in ("vision", "audio") for c in unseen for row in c.estimate.works):
@@ -61,14 +65,15 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
     return tuple(said)
 
 
-def _memory() -> tuple[Text, ...]:
+def _memory(result: Sequence[ModelCost]) -> tuple[Text, ...]:
     """What of memory is meant: the cache, what a pass moves, what it holds meanwhile."""
+    cache = Text(
+        "KV cache: the logical minimum keeps of each token what later tokens need, in a window no more than that; "
+        "engines reserve blocks of {block} tokens (vLLM's default) over the whole context in every layer",
+        {"block": Value(BLOCK, Unit.COUNT)},
+    )
     return (
-        Text(
-            "KV cache: the logical minimum keeps of each token what later tokens need, in a window no more than that; "
-            "engines reserve blocks of {block} tokens (vLLM's default) over the whole context in every layer",
-            {"block": Value(BLOCK, Unit.COUNT)},
-        ),
+        *((cache,) if any(c.estimate.total("kv_nbytes") for c in result) else ()),
         Text(
             "bytes moved: the weights that a pass reads, each once (of a lookup the rows of its tokens), and the cache that it "
             "reads or writes; activations left out"
