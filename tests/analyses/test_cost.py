@@ -54,10 +54,24 @@ def test_activations_are_told_by_component_and_by_layer(capsys):
     assert [int(row.split(",")[-1]) for row in rows] == [4 * v for v in by_hand.values()]
 
 
+@pytest.mark.parametrize(("by", "keys"), [("layer,layer", 1), ("component,part", 2), ("part,layer,part", 3)])
+def test_a_key_that_is_named_twice_is_one_column(by, keys):
+    table = next(b for b in numel.inspect("gpt2").report("cost", by=by).blocks if getattr(b, "columns", ()))
+    names = [column.key for column in table.columns]
+    assert len(set(names)) == len(names)
+    assert names.index("numel") == keys
+
+
+def test_what_is_remarked_of_a_device_is_translated(capsys):
+    for language, said in (("en", "(FP32 of the GPU)"), ("vi", "(FP32 của GPU)")):
+        assert main(["cost", "gpt2", "--device", "m1-max", "--lang", language]) == 0
+        assert said in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_training_step_says_what_stays_for_its_backward_pass(capsys):
     assert main(["cost", "gpt2", "--phase", "train"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "583.3 MB (556.3 MiB) that products write stay for the backward pass" in said
+    assert "291.7 MB (278.2 MiB) in 16 bits that products write stay for the backward pass" in said
 
 
 def test_the_table_says_which_bytes_move_for_a_token():
@@ -233,6 +247,7 @@ def test_decoding_is_bound_by_bandwidth_and_a_long_prompt_by_arithmetic(capsys):
         (("--phase", "train", "--zero", "4"), "--zero 4: ZeRO has the stages"),
         (("--zero", "2"), "--zero 2 is for --phase train alone"),
         (("--threads", "2"), "--threads 2 is for --measure alone"),
+        (("--passes", "5"), "--passes 5 is for --measure alone"),
         (("--batch", "many"), "--batch"),
     ],
 )

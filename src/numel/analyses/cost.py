@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Group", "ModelCost", "Options", "add_options", "analyze", "report"]
 
 _KEYS = ("component", "part", "layer")
+_PASSES = 9  # real ones, where nobody says how many
 
 
 class Options(NamedTuple):
@@ -45,7 +46,7 @@ class Options(NamedTuple):
     on: str | None = None
     zero: int = 0
     measure: bool = False
-    passes: int = 9
+    passes: int | None = None
     threads: int | None = None
     runs: tuple[Any, ...] = ()
     progress: Callable[[int, int], None] | None = None
@@ -109,17 +110,18 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--measure", action="store_true", help="run it with torch: time by component; --device says where: cpu, cuda"
     )
-    parser.add_argument("--passes", type=int, default=9, metavar="N", help="so many measured passes")
+    parser.add_argument("--passes", type=int, metavar="N", help="so many measured passes; else 9")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of a measured pass; else as torch decides")
 
 
 def analyze(models: Sequence[ParameterTable], options: Options) -> tuple[ModelCost, ...]:
     """The cost of each model. Raises UsageError for senseless options, UnsupportedError for unknown attention."""
-    by = tuple(key.strip() for key in options.by.split(","))
-    for key in by:
+    keys = [key.strip() for key in options.by.split(",")]
+    for key in keys:
         if key not in _KEYS:
             message = Sentence("cannot group the cost by '{key}'", key=key)
             raise UsageError(message, hint=Sentence("there is {names}", names=", ".join(_KEYS)))
+    by = tuple(dict.fromkeys(name for key in keys for name in (("component", "part") if key == "part" else (key,))))
     _check_belonging(options)
     device = device_called(options.on) if options.on is not None and not options.measure else None
     found = tuple(_cost(table, options, by, device) for table in models)
@@ -130,6 +132,7 @@ def _check_belonging(options: Options) -> None:
     """Raises UsageError for an option of a question that is not asked."""
     for is_given, is_asked, option, question in (
         (options.zero != 0, options.phase == "train", f"--zero {options.zero}", "--phase train"),
+        (options.passes is not None, options.measure, f"--passes {options.passes}", "--measure"),
         (options.threads is not None, options.measure, f"--threads {options.threads}", "--measure"),
     ):
         if is_given and not is_asked:
@@ -141,7 +144,8 @@ def _with_times(found: tuple[ModelCost, ...], options: Options) -> tuple[ModelCo
     """The same with the time that real passes take."""
     from .measured import Plan, measured
 
-    plan = Plan(options.on or "cpu", options.passes, options.threads, options.progress or (lambda *_: None))
+    n_passes = _PASSES if options.passes is None else options.passes
+    plan = Plan(options.on or "cpu", n_passes, options.threads, options.progress or (lambda *_: None))
     return tuple(
         cost._replace(measured=measured(cost.estimate, opener, plan, needed=cost.memory.total))
         for cost, opener in zip(found, options.runs, strict=True)
@@ -170,10 +174,9 @@ def _cost(table: ParameterTable, options: Options, by: tuple[str, ...], device: 
 
 
 def _groups(found: Estimate, by: tuple[str, ...], device: Device | None) -> list[Group]:
-    names = [name for key in by for name in (("component", "part") if key == "part" else (key,))]
     sums: dict[tuple[str | int | None, ...], list[int]] = {}
     for work in found.works:
-        key = tuple(getattr(work, name) for name in names)
+        key = tuple(getattr(work, name) for name in by)
         entry = sums.setdefault(key, [0] * 7)
         values = (work.numel, work.weight_nbytes, work.read_nbytes, work.flops, work.kv_nbytes, work.kv_moved_nbytes)
         for k, value in enumerate((*values, work.written)):

@@ -59,12 +59,8 @@ def _summary(cost: ModelCost) -> Note:
 _KEY_TITLES = {"component": Text("component"), "part": Text("part"), "layer": Text("layer")}
 
 
-def _key_names(cost: ModelCost) -> list[str]:
-    return [name for key in cost.by for name in (("component", "part") if key == "part" else (key,))]
-
-
 def _key_columns(cost: ModelCost) -> tuple[Column, ...]:
-    return tuple(Column(n, _KEY_TITLES[n], Unit.INDEX if n == "layer" else Unit.WORD) for n in _key_names(cost))
+    return tuple(Column(n, _KEY_TITLES[n], Unit.INDEX if n == "layer" else Unit.WORD) for n in cost.by)
 
 
 def _table(cost: ModelCost) -> Table:
@@ -95,7 +91,7 @@ def _table(cost: ModelCost) -> Table:
         )
         for g in cost.groups
     )  # fmt: skip
-    blank = (Value("", Unit.NAME),) * (len(_key_names(cost)) - 1)
+    blank = (Value("", Unit.NAME),) * (len(cost.by) - 1)
     total = (
         Text("total"), *blank, e.total("numel"), 1.0, e.total("weight_nbytes"), e.total("flops"), 1.0,
         moved(e.works), e.total("kv_nbytes") or None, e.activation_nbytes or None, *_total_roof(cost),
@@ -150,12 +146,12 @@ def _memory_notes(cost: ModelCost) -> list[Note]:
 
 
 def _kept_note(e: Estimate) -> Note:
-    """What the backward pass of a training step finds of its forward pass."""
+    """What the backward pass of a training step finds of its forward pass, in 16 bits as the weights there."""
     template = (
-        "activations: {written} that products write stay for the backward pass unless they are computed again; what norms and "
-        "activation functions write comes on top"
+        "activations: {written} in 16 bits that products write stay for the backward pass unless they are computed again; what "
+        "norms and activation functions write comes on top"
     )
-    return Note(Text(template, {"written": Value(e.activation_nbytes, Unit.NBYTES)}))
+    return Note(Text(template, {"written": Value(2 * e.total("written"), Unit.NBYTES)}))
 
 
 def _device_notes(cost: ModelCost) -> list[Note]:
@@ -171,6 +167,7 @@ def _device_notes(cost: ModelCost) -> list[Note]:
         "bandwidth": Value(fit.device.all_bandwidth, Unit.BYTE_RATE),
         "peak": Value(fit.device.peak(e.stored.name), Unit.FLOP_RATE),
         "source": Value(fit.device.source, Unit.NAME),
+        "remark": Value(fit.device.remark, Unit.WORD),
         "usable": Value(fit.usable, Unit.NBYTES),
         "needed": Value(fit.needed, Unit.NBYTES),
         "longest": Value(fit.longest, Unit.COUNT),
@@ -198,7 +195,10 @@ def _device_notes(cost: ModelCost) -> list[Note]:
 def _device_note(device: Device, values: dict[str, Value | Text]) -> Note:
     """What the device is taken to do, and who says so."""
     if device.name != HERE:
-        return Note(Text("{count} × {device}: {memory}, {bandwidth}, {peak} together; source: {source}", values))
+        template = "{count} × {device}: {memory}, {bandwidth}, {peak} together; source: {source}"
+        if device.remark:
+            template = "{count} × {device}: {memory}, {bandwidth}, {peak} together; source: {source} ({remark})"
+        return Note(Text(template, values))
     template = (
         "this machine, measured now: {memory}; {bandwidth} (the best of several copies, read and written); {peak} (the best "
         "of several float32 products by numpy on its processors)"
@@ -209,7 +209,7 @@ def _device_note(device: Device, values: dict[str, Value | Text]) -> Note:
 def _group_data(cost: ModelCost, group: Group) -> dict[str, Any]:
     e = cost.estimate
     data = {
-        **dict(zip(_key_names(cost), group.keys, strict=True)),
+        **dict(zip(cost.by, group.keys, strict=True)),
         "numel": group.numel,
         "share": group.numel / (e.total("numel") or 1),
         "weight_nbytes": group.weight_nbytes,

@@ -17,7 +17,10 @@ _GB, _MIB, _GIB, _T = 10**9, 2**20, 2**30, 10**12
 
 
 class Device(NamedTuple):
-    """One device, or `n_devices` alike. `nbytes`, `bandwidth` (bytes/s) and peaks (FLOP/s) are of one."""
+    """One device, or `n_devices` alike. `nbytes`, `bandwidth` (bytes/s) and peaks (FLOP/s) are of one.
+
+    `remark`: how its peaks are meant (translated as locale/words.txt has it).
+    """
 
     name: str
     title: str
@@ -27,6 +30,7 @@ class Device(NamedTuple):
     peak_fp8: int | None
     source: str
     n_devices: int = 1
+    remark: str = ""
 
     def peak(self, dtype: str) -> int | None:
         """FLOP/s at the element type of the weights, of all devices together; 8 bits without a peak of their own run as 16."""
@@ -52,26 +56,32 @@ DEVICES: dict[str, Device] = {
     device.name: device
     for device in (
         Device("h200", "NVIDIA H200 SXM", 143_771 * _MIB, 4_800 * _GB, round(989.4 * _T), round(1978.9 * _T),
-               "https://www.nvidia.com/en-us/data-center/h200/ (half of its peaks with sparsity)"),
+               "https://www.nvidia.com/en-us/data-center/h200/",
+               remark="half of its peaks with sparsity"),
         Device("h100", "NVIDIA H100 SXM", 81_559 * _MIB, 3_350 * _GB, round(989.4 * _T), round(1978.9 * _T),
-               "https://www.nvidia.com/en-us/data-center/h100/ (half of its peaks with sparsity)"),
+               "https://www.nvidia.com/en-us/data-center/h100/",
+               remark="half of its peaks with sparsity"),
         Device("a100", "NVIDIA A100 80GB SXM", 81_920 * _MIB, 2_039 * _GB, 312 * _T, None,
                "https://www.nvidia.com/en-us/data-center/a100/"),
         Device("l40s", "NVIDIA L40S", 46_068 * _MIB, 864 * _GB, 362 * _T, 733 * _T,
                "https://www.nvidia.com/en-us/data-center/l40s/"),
         Device("rtx4090", "NVIDIA GeForce RTX 4090", 24_564 * _MIB, 1_008 * _GB, round(165.2 * _T), round(330.3 * _T),
-               "NVIDIA Ada GPU Architecture, appendix A (tensor peaks with FP32 accumulate)"),
+               "NVIDIA Ada GPU Architecture, appendix A",
+               remark="tensor peaks with FP32 accumulate"),
         Device("rtx5090", "NVIDIA GeForce RTX 5090", 32_607 * _MIB, 1_792 * _GB, round(209.5 * _T), 419 * _T,
-               "NVIDIA RTX Blackwell GPU Architecture, appendix A (tensor peaks with FP32 accumulate)"),
+               "NVIDIA RTX Blackwell GPU Architecture, appendix A",
+               remark="tensor peaks with FP32 accumulate"),
         Device("mi300x", "AMD Instinct MI300X", 206_141_652_992, 5_300 * _GB, round(1307.4 * _T), round(2614.9 * _T),
                "https://www.amd.com/en/products/accelerators/instinct/mi300/mi300x.html"),
         Device("m1-max", "Apple M1 Max", 64 * _GIB, 400 * _GB, round(10.4 * _T), None,
-               "https://www.apple.com/newsroom/2021/10/introducing-m1-pro-and-m1-max/ (FP32 of the GPU)"),
+               "https://www.apple.com/newsroom/2021/10/introducing-m1-pro-and-m1-max/",
+               remark="FP32 of the GPU"),
         Device("m3-ultra", "Apple M3 Ultra", 512 * _GIB, 819 * _GB, None, None,
                "https://www.apple.com/newsroom/2025/03/apple-reveals-m3-ultra/"),
         Device("xeon-8480", "Intel Xeon Platinum 8480+, 8 × DDR5-4800", 512 * _GIB, round(307.2 * _GB),
                round(114.688 * _T), None,
-               "https://www.intel.com/content/www/us/en/products/sku/231746 (AMX: 1,024 BF16 operations a cycle, 56 cores, 2.0 GHz)"),
+               "https://www.intel.com/content/www/us/en/products/sku/231746",
+               remark="AMX: 1,024 BF16 operations a cycle, 56 cores, 2.0 GHz"),
     )
 }  # fmt: skip
 
