@@ -15,7 +15,14 @@ from torch.utils.flop_counter import flop_registry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_ENDS = ("_softmax", "_safe_softmax", "topk", "sort", "acos")  # where scores end; the last in YOSO's expectation
+_ENDS = (
+    "_softmax",
+    "_safe_softmax",
+    "logsumexp",
+    "topk",
+    "sort",
+    "acos",
+)  # where scores end; the last in YOSO's expectation
 _IS_PARAMETER, _COMES_OF = "_is_of_parameters", "_comes_of"
 
 
