@@ -1,6 +1,7 @@
-"""Every class of a model of pictures against torch: what stands behind its layers classifies, cuts out or draws anew.
+"""Heads against torch: what stands behind the layers classifies, cuts out or draws anew.
 
-`test_against_torch.py` compares the bare models; here are those with heads, at one drawn configuration each.
+`test_against_torch.py` compares bare models and those that predict tokens; here is every class of a model of pictures, at
+one drawn configuration, and those of texts whose heads work on something else than every token.
 """
 
 from __future__ import annotations
@@ -50,15 +51,34 @@ def drawn(model_type, name, cls):
     raise LookupError(name)
 
 
+def estimated(model_type, name, fields):
+    """What the same takes by our account."""
+    table = numel.inspect({**fields, "model_type": model_type, "architectures": [name]}, form="memory").table
+    n = usual_context(table) if working(table).has_one_length else N
+    return estimate(table, Setting("prefill", n, BATCH)).total("flops")
+
+
 @pytest.mark.parametrize("model_type", types())
 def test_every_head_is_what_torch_counts(model_type):
     for name, cls in head_classes(model_type).items():
-        if not _HEAD.search(name) or name in WITHOUT:
-            continue
-        fields, counted = drawn(model_type, name, cls)
-        table = numel.inspect({**fields, "model_type": model_type, "architectures": [name]}, form="memory").table
-        n = usual_context(table) if working(table).has_one_length else N
-        assert estimate(table, Setting("prefill", n, BATCH)).total("flops") == counted, name
+        if _HEAD.search(name) and name not in WITHOUT:
+            fields, counted = drawn(model_type, name, cls)
+            assert estimated(model_type, name, fields) == counted, name
+
+
+OF_TEXTS = {
+    "bert": "BertForSequenceClassification",
+    "eurobert": "EuroBertForSequenceClassification",
+    "imagegpt": "ImageGPTForImageClassification",
+    "reformer": "ReformerForSequenceClassification",
+    "splinter": "SplinterForQuestionAnswering",
+}
+
+
+@pytest.mark.parametrize(("model_type", "name"), OF_TEXTS.items())
+def test_a_head_on_one_vector_of_a_text_is_what_torch_counts(model_type, name):
+    fields, counted = drawn(model_type, name, head_classes(model_type)[name])
+    assert estimated(model_type, name, fields) == counted
 
 
 def test_the_size_that_is_taken_is_said_and_another_may_be(tmp_path, capsys):
