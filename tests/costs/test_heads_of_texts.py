@@ -35,4 +35,5 @@ HEADS = [
 def test_a_head_costs_what_torch_counts(model_type, name):
     fields, counted = runnable(model_type, head_classes(model_type)[name], 0, N, BATCH)
     table = numel.inspect({**fields, "model_type": model_type, "architectures": [name]}).table
-    assert estimate(table, Setting("prefill", N, BATCH)).total("flops") == counted.prefill
+    found = estimate(table, Setting("prefill", N, BATCH))
+    assert (found.total("flops"), found.total("written")) == (counted.prefill, counted.written)
