@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -246,6 +247,23 @@ def _description(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]
     }
 
 
+def _coded(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """A codec: so many samples for each vector."""
+    samples = n * prod(config.upsampling_ratios)
+    return {"input_values": torch.zeros((batch, config.audio_channels, samples), device=device)}
+
+
+def _tokenized(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """VibeVoice's tokenizer and its encoder."""
+    samples = n * prod(config.downsampling_ratios)
+    name = "hidden_states" if config.model_type.endswith("encoder") else "input_values"
+    return {name: torch.zeros((batch, config.channels, samples), device=device)}
+
+
+def _latent(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    return {"hidden_states": torch.zeros((batch, config.hidden_size, n), device=device)}
+
+
 _PARAKEET: dict[str, Any] = {
     "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 16, "intermediate_size": 48,
     "subsampling_factor": 4, "subsampling_conv_channels": 8, "num_mel_bins": 16, "conv_kernel_size": 5,
@@ -299,6 +317,13 @@ _MUSIC = {
     },
     "chroma_length": 7, "num_chroma": 12,
 }  # fmt: skip
+_TOKENIZER = {
+    "ffn_expansion": 2,
+    "downsampling_ratios": [2, 3],
+    "depths": [1, 2, 1],
+    "num_filters": 4,
+    "kernel_size": 5,
+}
 _INSIDE: dict[str, Any] = {"encoder_config": _PARAKEET}
 AGREEING: dict[str, dict[str, Any]] = {
     "moonshine": {
@@ -344,6 +369,11 @@ AGREEING: dict[str, dict[str, Any]] = {
         "conv_dim": [8, 12], "conv_kernel": [4, 3], "conv_stride": [2, 2], "num_feat_extract_layers": 2, "encoder_layers": 2,
         "decoder_layers": 2, "num_conv_pos_embeddings": 4,
     },
+    "encodec": {"audio_channels": 1, "sampling_rate": 24000, "target_bandwidths": [32.0, 64.0], "codebook_size": 16, "upsampling_ratios": [3, 2], "chunk_length_s": None, "num_filters": 4},
+    "mimi": _MIMI | {"audio_channels": 1, "upsampling_ratios": [3, 2], "sampling_rate": 300},
+    **dict.fromkeys(
+        ("vibevoice_acoustic_tokenizer", "vibevoice_acoustic_tokenizer_encoder", "vibevoice_acoustic_tokenizer_decoder"), _TOKENIZER
+    ),
     "parakeet_encoder": _PARAKEET,
     **dict.fromkeys(("parakeet_ctc", "parakeet_rnnt", "parakeet_tdt"), _INSIDE),
 }  # fmt: skip
@@ -385,6 +415,9 @@ INPUTS: dict[str, Maker] = {
     **dict.fromkeys(("seamless_m4t", "seamless_m4t_v2"), _read),
     "speecht5": _wave_and_written,
     **dict.fromkeys(("musicgen", "musicgen_melody"), _description),
+    **dict.fromkeys(("encodec", "mimi"), _coded),
+    **dict.fromkeys(("vibevoice_acoustic_tokenizer", "vibevoice_acoustic_tokenizer_encoder"), _tokenized),
+    "vibevoice_acoustic_tokenizer_decoder": _latent,
     "parakeet_encoder": _mel,
     "parakeet_ctc": _mel_inside,
     **dict.fromkeys(("parakeet_rnnt", "parakeet_tdt"), _mel_and_one),
