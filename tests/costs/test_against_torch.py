@@ -8,6 +8,7 @@ product of positions and frequencies by which transformers makes rotary angles.
 from __future__ import annotations
 
 import os
+import re
 from zlib import crc32
 
 import pytest
@@ -183,7 +184,7 @@ def discarded(table, *, once=False, of="flops"):
     of_tokens = sum(written * (2 * k if of == "flops" else 1) for written, k in each)
     if once:
         return of_tokens
-    others = (one_too_many, mapped_again, behind_the_end, before_the_first)
+    others = (one_too_many, mapped_again, behind_the_end, before_the_first, trimmed)
     return of_tokens + sum(other(table, of=of) for other in others)
 
 
@@ -213,6 +214,27 @@ def behind_the_end(table, *, of):
     width = max((row.tensor.shape[2] for row in rows.values() if len(row.tensor.shape) == 3), default=1)
     weights = [row for row in rows.values() if row.role == "weight"]
     return sum(BATCH * (width - 1) * (2 * row.numel if of == "flops" else row.tensor.shape[0]) for row in weights)
+
+
+CODECS = {"encodec", "mimi", "vibevoice_acoustic_tokenizer", "vibevoice_acoustic_tokenizer_decoder"}
+_TURNED = re.compile(
+    r"\.convtr\.convtr\.weight$|upsample\.conv\.weight$|^decoder\.layers\.\d+\.conv\.(?:weight|.*original1)$"
+)
+
+
+def trimmed(table, *, of):
+    """Numbers that transposed convolutions of codecs, twice as long as their step, write behind the end (of FLOPs none)."""
+    if of == "flops" or table.model_type not in CODECS:
+        return 0
+    rows = [row for row in table.rows if _TURNED.search(row.tensor.name)]
+    if table.model_type in ("encodec", "mimi"):  # of the decoder the first and the last convolution are none
+        ends = [row for row in rows if row.tensor.name.startswith("decoder.")]
+        rows = [row for row in rows if row not in (ends[0], ends[-1])]
+    groups = {
+        row.tensor.name: table.hyperparameters["upsample_groups"] for row in rows if "upsample" in row.tensor.name
+    }
+    each = ((groups.get(row.tensor.name, 1), row.tensor.shape) for row in rows)
+    return sum(BATCH * n * out * width // 2 for n, (_, out, width) in each)
 
 
 def before_the_first(table, *, of):
