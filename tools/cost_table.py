@@ -43,7 +43,7 @@ thay vì hai lần; những gì không phải là việc mà được viết th�
 Llama 3.2 và trung bình các mảnh của Gemma 4. Ảnh của Pixtral được so từng ảnh một, vì ở đó cả lô là một chuỗi có mặt nạ. Với quy tắc delta có cổng, hai phép nhân đọc trạng thái được tính,
 còn transformers viết chúng theo từng phần tử nên torch đếm là 0. Lời nhắc của MiniMax cũng chạy theo khối ở đó. Với mô hình bao quanh chỉ so lời nhắc; `llama4`, `qwen3_5` và
 `qwen3_5_moe` không được chạy nguyên, chỉ mô hình văn bản của chúng; `fast_vlm` và `gemma3n` được chạy không có tháp, vì tháp
-do một thư viện khác dựng. Attention theo khối (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) được tính đúng như
+do một thư viện khác dựng. Chú ý theo khối (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) được tính đúng như
 transformers chạy: phần đệm cho đủ khối là việc thật ở đó, và không token nào thấy mọi thứ trừ khi mô hình nói rõ token nào.
 Kernel của MRA, chỉ dành cho GPU, được thay bằng chính các phép nhân ấy trong torch. Một bộ phận đứng riêng (Q-Former, bộ giải mã của
 T5Gemma 2) nhìn vào số vectơ của bộ mã hóa bằng số vectơ của chính nó.
