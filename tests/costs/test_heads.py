@@ -69,9 +69,14 @@ def test_every_head_is_what_torch_counts(model_type):
 OF_TEXTS = {
     "bert": "BertForSequenceClassification",
     "eurobert": "EuroBertForSequenceClassification",
+    "flaubert": "FlaubertForQuestionAnswering",
+    "gpt2": "GPT2DoubleHeadsModel",
     "imagegpt": "ImageGPTForImageClassification",
+    "openai-gpt": "OpenAIGPTDoubleHeadsModel",
     "reformer": "ReformerForSequenceClassification",
     "splinter": "SplinterForQuestionAnswering",
+    "whisper": "WhisperForAudioClassification",
+    "xlnet": "XLNetForQuestionAnswering",
 }
 
 

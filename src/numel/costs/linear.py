@@ -51,7 +51,8 @@ _ELEMENTWISE = frozenset({"A_log", "D", "dt_bias"})
 ROUTED = frozenset({(Component.MOE.value, "experts"), (Component.ATTENTION.value, "moa_experts")})
 _ON_REQUEST = "contact_head."  # ESM's, of which no plain pass makes use
 _LINEAR_EMBEDDINGS = frozenset({"proj", "per_layer_proj"})
-_ONE = re.compile(r"pooler|seq_relationship|sop_classifier")  # (whether the second sentence follows the first)
+# Whether the second sentence follows the first; which of several texts is the right one.
+_ONE = re.compile(r"pooler|seq_relationship|sop_classifier|multiple_choice_head")
 _ASKED_OF_ALL = re.compile(
     r"(?:^|\.)score\."
 )  # a head of decoders, and of what is made of one, of which one answer is taken
