@@ -199,6 +199,14 @@ AGREEING |= {
 }  # fmt: skip
 # (around these)
 AGREEING |= {
+    "diffusion_gemma": {
+        "canvas_length": 5, "tie_word_embeddings": True, "text_config": {
+            "model_type": "diffusion_gemma_text", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_experts": 4,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "global_head_dim": 16,
+            "num_global_key_value_heads": 1, "layer_types": ["sliding_attention", "full_attention"], "sliding_window": 6,
+            "top_k_experts": 2, "moe_intermediate_size": 24, "use_bidirectional_attention": "vision",
+        },
+    },
     "glm5_next": {"text_config": AGREEING["glm5_next_text"] | {"model_type": "glm5_next_text", "vocab_size": 64, "pad_token_id": 1}},
     "dots3_note": {
         "text_config": AGREEING["dots3_note_text"] | {
@@ -302,6 +310,7 @@ EVERY_TIME = frozenset({"cpmant", "kosmos-2", "dia_decoder", "moshi_depth", "vox
 WHOLE = frozenset({"cpmant"})
 
 CLASSES: dict[str, str] = {
+    "diffusion_gemma": "diffusion_gemma.DiffusionGemmaForBlockDiffusion",
     "moshi": "moshi.MoshiForCausalLM",
     "t5_gemma_module": "t5gemma.T5GemmaEncoder",
     "bert-generation": "bert_generation.BertGenerationEncoder",
