@@ -31,6 +31,9 @@ _DELTA: dict[str, Any] = _HYBRID | {
     "layer_types": ["linear_attention", "full_attention", "linear_attention"],
     "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [3, 3, 2]},
 }  # fmt: skip
+_BLT: dict[str, Any] = {
+    "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 40, "vocab_size": 64, "cross_attn_k": 2,
+}  # fmt: skip
 AGREEING: dict[str, dict[str, Any]] = {
     "phimoe": {"num_experts_per_tok": 2},  # what its router takes, whatever the configuration says
     "gptj": {"rotary_dim": 4, "n_head": 4, "n_embd": 64},
@@ -207,6 +210,14 @@ AGREEING |= {
             "top_k_experts": 2, "moe_intermediate_size": 24, "use_bidirectional_attention": "vision",
         },
     },
+    "blt": {
+        "patch_size": 3, "max_patch_length": 3, "patching_threshold": 1e9, "patching_mode": "entropy", "patch_in_forward": True,
+        "encoder_hash_byte_group_vocab": 50, "encoder_hash_byte_group_size": [3, 4], "cross_attn_k": 2,
+        "encoder_config": _BLT | {"model_type": "blt_local_encoder", "num_hidden_layers": 1, "hidden_size_global": 48},
+        "decoder_config": _BLT | {"model_type": "blt_local_decoder", "num_hidden_layers": 3, "hidden_size_global": 48},
+        "global_config": _BLT | {"model_type": "blt_global_transformer", "hidden_size": 48, "num_hidden_layers": 2},
+        "patcher_config": _BLT | {"model_type": "blt_patcher", "hidden_size": 16, "num_hidden_layers": 2},
+    },
     "glm5_next": {"text_config": AGREEING["glm5_next_text"] | {"model_type": "glm5_next_text", "vocab_size": 64, "pad_token_id": 1}},
     "dots3_note": {
         "text_config": AGREEING["dots3_note_text"] | {
@@ -282,6 +293,22 @@ def _drafting(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     return {"inputs_embeds": states, "shared_kv_states": kept, **more}
 
 
+def _patches(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Parts of BLT: bytes, or patches of four bytes but for the first."""
+    n_patches = 1 + -(-(n - 1) // 4)
+    if config.model_type == "blt_global_transformer":
+        width = config.encoder_cross_output_size or config.hidden_size
+        return {"inputs_embeds": torch.zeros((batch, n, width), device=device)}
+    if config.model_type == "blt_local_encoder":
+        ids = torch.arange(n, device=device).add(3).div(4, rounding_mode="floor").expand(batch, n)
+        return {"input_ids": _ids(config, n, batch, device), "num_patches": n_patches, "patch_ids": ids}
+    states = torch.zeros((batch, n, config.hidden_size), device=device)
+    return {
+        "inputs_embeds": states,
+        "patch_embeds": torch.zeros((batch, n_patches, config.hidden_size_global), device=device),
+    }
+
+
 def _unseen(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     """Kosmos-2 wants to be told of a picture: one of no vectors."""
     return {
@@ -297,7 +324,8 @@ def _ids(config: Any, n: int, batch: int, device: Any) -> Any:  # noqa: ARG001 -
 
 INPUTS: dict[str, Maker] = {
     **dict.fromkeys(("musicgen_decoder", "musicgen_melody_decoder"), _of_codebooks),
-    "bert-generation": _uncached,
+    **dict.fromkeys(("bert-generation", "blt", "blt_patcher"), _uncached),
+    **dict.fromkeys(("blt_global_transformer", "blt_local_decoder", "blt_local_encoder"), _patches),
     "cpmant": _whole,
     "dia_decoder": _with_streams,
     **dict.fromkeys(("gemma4_assistant", "gemma4_unified_assistant"), _drafting),
