@@ -71,7 +71,8 @@ class WrittenMode(TorchDispatchMode):
         """One more product; of parameters it is no score, whatever becomes of it."""
         if any(self._is_angle(name) for name in self._parents()):
             return
-        self._written.append(sum(tensor.numel() for tensor in _tensors(out)))
+        is_empty = any(tensor.numel() == 0 for tensor in given)  # of experts that are none: it writes zeros
+        self._written.append(0 if is_empty else sum(tensor.numel() for tensor in _tensors(out)))
         if not any(getattr(tensor, _IS_PARAMETER, False) for tensor in given):
             before = frozenset[int]().union(*(getattr(tensor, _COMES_OF, ()) for tensor in given))
             for tensor in _tensors(out):
