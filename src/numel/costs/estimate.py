@@ -350,16 +350,17 @@ def _mixing(model: Working, tokens: Tokens, setting: Setting, *, by_layer: bool)
 
 def _noted(model: Working, setting: Setting, kv_dtype: DType, *, by_layer: bool) -> list[Work]:
     """What a pass file says of products without parameters, and of states."""
-    if model.noted is None:
+    noted = model.noted
+    if noted is None:
         return []
-    times, noted = 2 * _times(setting) * setting.batch, model.noted
+    times = 2 * _times(setting) * setting.batch
     rows = [r for r in (*model.table.rows, *model.again) if r.tower not in ("vision", "audio") or noted.works(r.tower)]
-    made = model.noted.products(rows)
+    made = noted.products(rows)
     works = [
         Work(*one[:3], one.layer if by_layer else None, 0, times * one.numel, 0, 0, written=setting.batch * one.written)
         for one in made
     ]
-    for kept in model.noted.states(rows) if setting.phase != "train" else ():
+    for kept in noted.states(rows) if setting.phase != "train" else ():
         nbytes = setting.batch * nbytes_of(kv_dtype, kept.numel)
         works.append(Work(*kept[:3], kept.layer if by_layer else None, 0, 0, 0, 0, nbytes, nbytes, 2 * nbytes))
     return works

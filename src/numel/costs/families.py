@@ -254,6 +254,7 @@ hyperclovax_vision_v2 kimi_k25 lfm3_vl minicpm_ocr minicpmv4_6 minicpmv4_7 minim
 qwen2_5_omni_thinker qwen3_omni_moe_thinker step3p7 ultravbert vibevoice_asr kosmos-2.5 mistral_large4
 dots3_note glm5_next inkling2 inkling_mm_model kosmos-2 qwen4_exp
 shieldgemma2 florence2 hunyuan_vl muse_spark unlimited_ocr nemotron_h_omni fast_vlm gemma3n internvl_chat
+dots3_note glm5_next inkling2 inkling_mm_model qwen4_exp
 """
 WRAPPERS = frozenset(_WRAPPERS.split())
 
