@@ -32,6 +32,8 @@ WHOLE: frozenset[str] = frozenset().union(*(getattr(kind, "WHOLE", ()) for kind 
 MADE_AGAIN: dict[str, tuple[str, ...]] = {
     name: ends for kind in _KINDS for name, ends in getattr(kind, "MADE_AGAIN", {}).items()
 }
+LATER: dict[str, Maker] = flop_wrappers.LATER
+KEPT: dict[str, str] = flop_wrappers.KEPT
 DISCARDED: dict[str, tuple[str, ...]] = flop_wrappers.DISCARDED
 # Classes that transformers has without offering them: the type's module and the name there.
 CLASSES: dict[str, str] = {name: place for kind in _KINDS for name, place in getattr(kind, "CLASSES", {}).items()}

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers.modeling_outputs import BaseModelOutput
 
 from config_variants import valid
-from flop_inputs import AGREEING, BUILT, DISCARDED, EVERY_TIME, MADE_AGAIN, WHOLE, inputs
+from flop_inputs import AGREEING, BUILT, DISCARDED, EVERY_TIME, KEPT, LATER, MADE_AGAIN, WHOLE, inputs
 from transformers_reference import config_class, every_layer_may_reuse, make_config
 from written_reference import WrittenMode
 
@@ -99,6 +99,7 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
         if cache is None:
             return Counted(prefill, None, None, written)
         cached = sum(tensor.numel() for tensor in _tensors(cache) if tensor.is_floating_point())  # (others count)
+        cached += getattr(out, KEPT[config.model_type]).numel() if config.model_type in KEPT else 0
         if config.model_type in EVERY_TIME:
             first = model(**inputs(model, config, n - 1, batch), use_cache=True)
             again = inputs(model, config, n if config.model_type in WHOLE else 1, batch) | {
@@ -117,10 +118,10 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
                 model, MADE_AGAIN.get(config.model_type, ()), past_key_values=first.past_key_values, **kept
             )
         else:
-            first = model(**{**given, "input_ids": ids[:, :-1]}, use_cache=True)
-            decode, token_written, _ = _run(
-                model, discarded, input_ids=ids[:, -1:], past_key_values=first.past_key_values
-            )
+            first = model(**{**inputs(model, config, n - 1, batch), "input_ids": ids[:, :-1]}, use_cache=True)
+            later = LATER[config.model_type](config, n, batch, ids.device) if config.model_type in LATER else {}
+            kept = {"input_ids": ids[:, -1:], "past_key_values": first.past_key_values}
+            decode, token_written, _ = _run(model, discarded, **kept, **later)
     return Counted(prefill, decode, cached, written, token_written)
 
 

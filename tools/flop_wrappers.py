@@ -61,6 +61,13 @@ AGREEING: dict[str, dict[str, Any]] = {
         "vision_config": {"depth": 1, "hidden_size": 32, "num_heads": 4, "intermediate_size": 48},
     },
     "blip": {"vision_config": _EYE, "text_config": _TEXT | {"encoder_hidden_size": 32}},
+    "kosmos-2": {
+        "text_config": {"embed_dim": 32, "layers": 2, "ffn_dim": 48, "attention_heads": 4, "vocab_size": 99},
+        "vision_config": _EYE, "latent_query_num": 2,
+    },
+    "idefics": _TEXT
+    | {"num_hidden_layers": 4, "cross_layer_interval": 2, "use_resampler": True, "head_dim": None, "vision_config": _EYE | {"embed_dim": 32}}
+    | {"perceiver_config": {"resampler_n_latents": 3, "resampler_depth": 2, "resampler_n_heads": 2, "resampler_head_dim": 8}},
     "blip-2": _ASKING,
     "instructblip": _ASKING,
     "instructblipvideo": _ASKING,
@@ -139,7 +146,43 @@ def _instructed(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     return given | {"qformer_input_ids": given["input_ids"][:, frames * config.num_query_tokens :]}
 
 
+def _placed(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """A picture, and a prompt that begins with what stands for it."""
+    given = _pictured(config, n, batch, device)
+    mask = torch.tensor([[int(i < config.latent_query_num) for i in range(n)]] * batch, device=device)
+    return given | {"image_embeds_position_mask": mask}
+
+
+def _without_picture(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  # noqa: ARG001 - called as makers are
+    """What stands in the place of a picture that was seen before."""
+    return {"image_embeds": torch.zeros((batch, 1, config.text_config.embed_dim), device=device)}
+
+
+def _looked_at(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """One picture for all of a prompt."""
+    given = _pictured(config, n, batch, device)
+    mask = torch.ones((batch, n, 1), dtype=torch.long, device=device)
+    return {"input_ids": given["input_ids"], "pixel_values": given["pixel_values"][:, None], "image_attention_mask": mask}
+
+
+def _seen_before(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  # noqa: ARG001
+    """The vectors of a picture."""
+    seen = config.vision_config
+    places = (seen.image_size // seen.patch_size) ** 2 + 1
+    name = "perceiver_embeddings" if config.use_resampler else "image_encoder_embeddings"
+    kept = config.perceiver_config.resampler_n_latents if config.use_resampler else places
+    mask = torch.ones((batch, 1, 1), dtype=torch.long, device=device)
+    return {name: torch.zeros((batch, 1, kept, seen.embed_dim), device=device), "image_attention_mask": mask}
+
+
+# What is given beside a new token's id and the cache.
+LATER: dict[str, Maker] = {"kosmos-2": _without_picture, "idefics": _seen_before}
+
+# What is kept beside the cache, by its name in what comes out.
+KEPT: dict[str, str] = {"idefics": "image_hidden_states"}
 INPUTS: dict[str, Maker] = {
+    "kosmos-2": _placed,
+    "idefics": _looked_at,
     "blip-2": _pictured,
     "instructblip": _instructed,
     "instructblipvideo": _instructed,
