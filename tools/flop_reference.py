@@ -100,6 +100,11 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
             return Counted(prefill, None, None, written)
         cached = sum(tensor.numel() for tensor in _tensors(cache) if tensor.is_floating_point())  # (others count)
         cached += getattr(out, KEPT[config.model_type]).numel() if config.model_type in KEPT else 0
+        later = (
+            LATER[config.model_type](config, n, batch, next(model.parameters()).device)
+            if config.model_type in LATER
+            else {}
+        )
         if config.model_type in EVERY_TIME:
             first = model(**inputs(model, config, n - 1, batch), use_cache=True)
             again = inputs(model, config, n if config.model_type in WHOLE else 1, batch) | {
@@ -114,12 +119,12 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
                 encoded: Any = BaseModelOutput(first.encoder_last_hidden_state)
                 encoded.attention_mask = encoded.router_logits = None  # what some decoders ask for
                 kept["encoder_outputs"] = encoded
+            kept |= later
             decode, token_written, _ = _run(
                 model, MADE_AGAIN.get(config.model_type, ()), past_key_values=first.past_key_values, **kept
             )
         else:
             first = model(**{**inputs(model, config, n - 1, batch), "input_ids": ids[:, :-1]}, use_cache=True)
-            later = LATER[config.model_type](config, n, batch, ids.device) if config.model_type in LATER else {}
             kept = {"input_ids": ids[:, -1:], "past_key_values": first.past_key_values}
             decode, token_written, _ = _run(model, discarded, **kept, **later)
     return Counted(prefill, decode, cached, written, token_written)

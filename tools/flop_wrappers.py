@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 import torch
 from transformers import AutoModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 import flop_texts
 import flop_towers
@@ -63,11 +64,56 @@ AGREEING: dict[str, dict[str, Any]] = {
     "blip": {"vision_config": _EYE, "text_config": _TEXT | {"encoder_hidden_size": 32}},
     "kosmos-2": {
         "text_config": {"embed_dim": 32, "layers": 2, "ffn_dim": 48, "attention_heads": 4, "vocab_size": 99},
-        "vision_config": _EYE, "latent_query_num": 2,
+        "vision_config": _EYE,
+        "latent_query_num": 2,
     },
     "idefics": _TEXT
-    | {"num_hidden_layers": 4, "cross_layer_interval": 2, "use_resampler": True, "head_dim": None, "vision_config": _EYE | {"embed_dim": 32}}
-    | {"perceiver_config": {"resampler_n_latents": 3, "resampler_depth": 2, "resampler_n_heads": 2, "resampler_head_dim": 8}},
+    | {
+        "num_hidden_layers": 4,
+        "cross_layer_interval": 2,
+        "use_resampler": True,
+        "head_dim": None,
+        "vision_config": _EYE | {"embed_dim": 32},
+    }
+    | {
+        "perceiver_config": {
+            "resampler_n_latents": 3,
+            "resampler_depth": 2,
+            "resampler_n_heads": 2,
+            "resampler_head_dim": 8,
+        }
+    },
+    "pix2struct": {
+        "max_patches": 9,
+        "text_config": {"hidden_size": 32, "num_layers": 2, "num_heads": 4, "d_ff": 48, "vocab_size": 99, "d_kv": 8},
+        "vision_config": _EYE | {"d_kv": 12, "d_ff": 40, "hidden_size": 32, "patch_embed_hidden_size": 12},
+    },
+    "vision-encoder-decoder": {
+        "encoder": _EYE | {"model_type": "vit"},
+        "decoder": {
+            "model_type": "trocr",
+            "d_model": 24,
+            "decoder_layers": 2,
+            "decoder_attention_heads": 2,
+            "decoder_ffn_dim": 40,
+            "vocab_size": 99,
+            "cross_attention_hidden_size": 32,
+            "is_decoder": True,
+            "add_cross_attention": True,
+        },
+    },
+    "pp_formulanet": {
+        "text_config": {
+            "d_model": 32,
+            "decoder_layers": 2,
+            "decoder_attention_heads": 2,
+            "decoder_ffn_dim": 48,
+            "vocab_size": 99,
+        },
+        "vision_config": flop_towers.AGREEING["pp_formulanet_vision"]
+        | {"decoder_hidden_size": 32, "post_conv_in_channels": 24, "output_channels": 24, "post_conv_out_channels": 40}
+        | {"post_conv_mid_channels": 16, "mlp_dim": 40},
+    },
     "blip-2": _ASKING,
     "instructblip": _ASKING,
     "instructblipvideo": _ASKING,
@@ -78,7 +124,10 @@ AGREEING: dict[str, dict[str, Any]] = {
         "vision_config": _EYE | {"adapter_in_dim": 32, "adapter_out_dim": 64, "pyramid_num_routed": [-1, 2]},
         "audio_config": _EYE | {"adapter_out_dim": 64, "adapter_input_size": 32, "downsample_hidden_size": 16},
     },
-    "glm5_next": {"text_config": _TEXT | _EXPERTS | {"pad_token_id": 0} | flop_texts.AGREEING["glm5_next_text"], "vision_config": _EYE | {"depth": 1, "num_heads": 4, "out_hidden_size": 32, "projection_intermediate_size": 24}},
+    "glm5_next": {
+        "text_config": _TEXT | _EXPERTS | {"pad_token_id": 0} | flop_texts.AGREEING["glm5_next_text"],
+        "vision_config": _EYE | {"depth": 1, "num_heads": 4, "out_hidden_size": 32, "projection_intermediate_size": 24},
+    },
     "fast_vlm": {
         "text_config": _TEXT | {"model_type": "qwen2"},
         "vision_config": {
@@ -162,7 +211,11 @@ def _looked_at(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     """One picture for all of a prompt."""
     given = _pictured(config, n, batch, device)
     mask = torch.ones((batch, n, 1), dtype=torch.long, device=device)
-    return {"input_ids": given["input_ids"], "pixel_values": given["pixel_values"][:, None], "image_attention_mask": mask}
+    return {
+        "input_ids": given["input_ids"],
+        "pixel_values": given["pixel_values"][:, None],
+        "image_attention_mask": mask,
+    }
 
 
 def _seen_before(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  # noqa: ARG001
@@ -175,13 +228,37 @@ def _seen_before(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]
     return {name: torch.zeros((batch, 1, kept, seen.embed_dim), device=device), "image_attention_mask": mask}
 
 
+def _flattened(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Flat patches with the row and the column of each before them, and the beginning of an answer."""
+    patches = torch.ones((batch, config.max_patches, 2 + config.vision_config.patch_embed_hidden_size), device=device)
+    return {"flattened_patches": patches, "decoder_input_ids": torch.ones((batch, n), dtype=torch.long, device=device)}
+
+
+def _written(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """A picture, and the beginning of what is written."""
+    size = getattr(config, "vision_config" if hasattr(config, "vision_config") else "encoder").image_size
+    height, width = size if isinstance(size, (list, tuple)) else (size, size)
+    ids = torch.ones((batch, n), dtype=torch.long, device=device)
+    return {"pixel_values": torch.zeros((batch, 3, height, width), device=device), "decoder_input_ids": ids}
+
+
+def _left_by_the_eye(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  # noqa: ARG001
+    """What the decoder looks at, where the class looks for it."""
+    side = -(-(config.vision_config.image_size // config.vision_config.patch_size) // 4)
+    left = torch.zeros((batch, side * side, config.text_config.d_model), device=device)
+    return {"encoder_outputs": BaseModelOutputWithPooling(last_hidden_state=left, pooler_output=left)}
+
+
 # What is given beside a new token's id and the cache.
-LATER: dict[str, Maker] = {"kosmos-2": _without_picture, "idefics": _seen_before}
+LATER: dict[str, Maker] = {"kosmos-2": _without_picture, "idefics": _seen_before, "pp_formulanet": _left_by_the_eye}
 
 # What is kept beside the cache, by its name in what comes out.
 KEPT: dict[str, str] = {"idefics": "image_hidden_states"}
 INPUTS: dict[str, Maker] = {
     "kosmos-2": _placed,
+    "vision-encoder-decoder": _written,
+    "pp_formulanet": _written,
+    "pix2struct": _flattened,
     "idefics": _looked_at,
     "blip-2": _pictured,
     "instructblip": _instructed,
@@ -192,6 +269,7 @@ INPUTS: dict[str, Maker] = {
     "blip": _pictured,
 }
 
+MADE_AGAIN: dict[str, tuple[str, ...]] = {"vision-encoder-decoder": ("enc_to_dec_proj",)}
 # Modules that run on every token though what they make of words is thrown away.
 DISCARDED: dict[str, tuple[str, ...]] = {"gemma3n": (".embed_vision", ".embed_audio")}
 

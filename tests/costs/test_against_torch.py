@@ -86,6 +86,35 @@ def test_estimates_are_what_torch_counts(model_type, draw):
         assert BATCH * (kept + twice(found)) == counted.cached
 
 
+WRITES = {"is_decoder": True, "add_cross_attention": True, "vocab_size": 99}
+SWIN = {
+    "model_type": "donut-swin", "image_size": [20, 28], "patch_size": 4, "embed_dim": 16, "depths": [1, 2], "num_heads": [2, 2],
+    "window_size": 3,
+}  # fmt: skip
+VIT = {
+    "model_type": "deit", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48,
+    "image_size": 32, "patch_size": 8,
+}  # fmt: skip
+MBART = {
+    "model_type": "mbart", "d_model": 24, "decoder_layers": 2, "decoder_attention_heads": 2, "decoder_ffn_dim": 40,
+    "encoder_attention_heads": 2,
+}  # fmt: skip
+BERT = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 40}
+
+
+@pytest.mark.parametrize(
+    ("eye", "hand"),
+    [
+        (SWIN, MBART),
+        (VIT, {"model_type": "gpt2", "n_embd": 24, "n_layer": 2, "n_head": 2}),
+        (VIT | {"model_type": "vit"}, {"model_type": "bert", **BERT}),
+    ],
+)
+def test_an_eye_and_a_hand_of_several_kinds(eye, hand, monkeypatch):
+    monkeypatch.setitem(AGREEING, "vision-encoder-decoder", {"encoder": eye, "decoder": hand | WRITES})
+    test_estimates_are_what_torch_counts("vision-encoder-decoder", 0)
+
+
 @pytest.mark.parametrize("model_type", ["glm5_next_text", "qwen4_exp_text"])
 def test_prompts_of_what_chooses_beside_a_state_without_that_state(model_type, monkeypatch):
     kinds = ["indexed_attention"] * AGREEING[model_type]["num_hidden_layers"]
