@@ -310,15 +310,6 @@ def _patches(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     }
 
 
-def _unseen(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
-    """Kosmos-2 wants to be told of a picture: one of no vectors."""
-    return {
-        "input_ids": _ids(config, n, batch, device),
-        "image_embeds": torch.zeros((batch, 0, config.text_config.embed_dim), device=device),
-        "image_embeds_position_mask": torch.zeros((batch, n), dtype=torch.long, device=device),
-    }
-
-
 def _ids(config: Any, n: int, batch: int, device: Any) -> Any:  # noqa: ARG001 - called as a maker is
     return torch.ones((batch, n), dtype=torch.long, device=device)
 
@@ -330,11 +321,10 @@ INPUTS: dict[str, Maker] = {
     "cpmant": _whole,
     "dia_decoder": _with_streams,
     **dict.fromkeys(("gemma4_assistant", "gemma4_unified_assistant"), _drafting),
-    "kosmos-2": _unseen,
     "moshi_depth": _with_steps,
     "voxtral_realtime_text": _with_delay,
 }
-EVERY_TIME = frozenset({"cpmant", "kosmos-2", "dia_decoder", "moshi_depth", "voxtral_realtime_text"})
+EVERY_TIME = frozenset({"cpmant", "dia_decoder", "moshi_depth", "voxtral_realtime_text"})
 
 WHOLE = frozenset({"cpmant"})
 

@@ -120,14 +120,6 @@ AGREEING: dict[str, dict[str, Any]] = {
     "siglip2": {"vision_config": _EYE | {"num_patches": 16, "vision_use_head": True}},
     "owlvit": {"vision_config": _EYE},
     "owlv2": {"vision_config": _EYE},
-    "dots3_note": {
-        "vision_config": _EYE | {"adapter_in_dim": 32, "adapter_out_dim": 64, "pyramid_num_routed": [-1, 2]},
-        "audio_config": _EYE | {"adapter_out_dim": 64, "adapter_input_size": 32, "downsample_hidden_size": 16},
-    },
-    "glm5_next": {
-        "text_config": _TEXT | _EXPERTS | {"pad_token_id": 0} | flop_texts.AGREEING["glm5_next_text"],
-        "vision_config": _EYE | {"depth": 1, "num_heads": 4, "out_hidden_size": 32, "projection_intermediate_size": 24},
-    },
     "fast_vlm": {
         "text_config": _TEXT | {"model_type": "qwen2"},
         "vision_config": {

@@ -252,9 +252,8 @@ video_llava vipllava mllama molmo2
 cohere_compass cosmos3_edge deepseek_ocr2 deepseek_vl_hybrid emu3 exaone4_5 glm46v glm4v glm4v_moe glmga granite_docling
 hyperclovax_vision_v2 kimi_k25 lfm3_vl minicpm_ocr minicpmv4_6 minicpmv4_7 minimax_m3_vl muse_glimmer paddleocr_vl pp_chart2table qianfan_ocr
 qwen2_5_omni_thinker qwen3_omni_moe_thinker step3p7 ultravbert vibevoice_asr kosmos-2.5 mistral_large4
-dots3_note glm5_next inkling2 inkling_mm_model kosmos-2 qwen4_exp
-shieldgemma2 florence2 hunyuan_vl muse_spark unlimited_ocr nemotron_h_omni fast_vlm gemma3n internvl_chat
 dots3_note glm5_next inkling2 inkling_mm_model qwen4_exp
+shieldgemma2 florence2 hunyuan_vl muse_spark unlimited_ocr nemotron_h_omni fast_vlm gemma3n internvl_chat
 """
 WRAPPERS = frozenset(_WRAPPERS.split())
 
