@@ -91,6 +91,8 @@ def test_the_size_that_is_taken_is_said_and_another_may_be(tmp_path, capsys):
     path.write_text('{"model_type": "resnet", "architectures": ["ResNetForImageClassification"]}', encoding="utf-8")
     assert main(["cost", str(path), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)["assumptions"]
-    assert any("a picture of 224 × 224 pixels: its configuration states no size" in sentence for sentence in said)
+    assert any("a picture of 224 × 224 pixels; its configuration states no size" in sentence for sentence in said)
     assert main(["cost", str(path), "--set", "image_size=32", "--context", "5"]) == 2
     assert "256 tokens each" in capsys.readouterr().err  # (32 / 2)²
+    assert main(["cost", str(path), "--set", "image_size=0"]) == 2
+    assert "no picture of 0 × 0 pixels" in capsys.readouterr().err

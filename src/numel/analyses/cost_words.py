@@ -138,18 +138,17 @@ def _sizes(result: Sequence[ModelCost]) -> Iterator[Text]:
             continue
         names = ("frames", "height", "width")[-len(seen) :]
         sizes = {name: Value(side, Unit.COUNT) for name, side in zip(names, seen, strict=True)}
-        size = Text("{height} × {width} pixels", sizes)
+        size = Text("a picture of {height} × {width} pixels", sizes)
         if "frames" in sizes:
-            size = Text("{frames} frames of {height} × {width} pixels", sizes)
+            size = Text("a film of {frames} frames of {height} × {width} pixels", sizes)
         values: dict[str, Value | Text] = {"model": Value(cost.estimate.table.name, Unit.NAME), "size": size}
         if cost.estimate.is_size_assumed:
             yield Text(
-                "{model}: a picture of {size}: its configuration states no size, and this is the usual one; --set "
-                "image_size=… says another",
+                "{model}: {size}; its configuration states no size, and this is the usual one; --set image_size=… says another",
                 values,
             )
         else:
-            yield Text("{model}: a picture of {size}, as its configuration states", values)
+            yield Text("{model}: {size}, as its configuration states", values)
 
 
 def _is_pictured(cost: ModelCost) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.counts import experts_of
 from ..core.records import NamedTuple
+from ..errors import Sentence, UsageError
 from .families import family_of
 from .fields import TextFields
 from .noted import Noted
@@ -101,7 +102,7 @@ class Working(NamedTuple):
 
 
 def working(table: ParameterTable) -> Working:
-    """The model as it works. Raises UnsupportedError for one whose attention is not known."""
+    """The model as it works. Raises UnsupportedError for one whose attention is not known, UsageError for no picture."""
     fields = TextFields(table)
     family = family_of(fields, table.name)
     encoders = {"encoder"} if family.notes is None else {"encoder", "vision", "audio"}
@@ -125,7 +126,12 @@ def working(table: ParameterTable) -> Working:
     experts, choices = experts_of(table), noted.named("choices") if noted is not None else None
     if experts is not None and choices is not None:
         experts = choices, experts[1]
-    return Working(table, fields, family, seen, heard, skipped, again, experts, noted)
+    made = Working(table, fields, family, seen, heard, skipped, again, experts, noted)
+    if any(side < 1 for side in made.size):
+        sides = " × ".join(map(str, made.size))
+        message = Sentence("{model}: there is no picture of {sides} pixels", model=table.name, sides=sides)
+        raise UsageError(message, hint=Sentence("give {option}", option="--set image_size=…"))
+    return made
 
 
 _ONE_ANSWER = ("ForSequenceClassification", "ForMultipleChoice", "ForNextSentencePrediction")
