@@ -77,3 +77,15 @@ def test_no_line_ends_in_a_space():
         line_text(line) for line in lay_out([Cells("a", ["b", "longer"]), Cells("", ["", ""], fractions=[0, 0])], None)
     ]
     assert all(line == line.rstrip() for line in lines)
+
+
+def test_what_finds_no_room_follows_beside_all_that_tells_the_rows_apart():
+    columns = [
+        Cells("component", ["attention", "attention", "mlp"]),
+        Cells("part", ["q", "k", "up"]),
+        *(Cells(f"number {i}", ["1,234,567"] * 3, is_right=True) for i in range(4)),
+    ]
+    lines = [line_text(line) for line in lay_out(columns, 50)]
+    assert [line.split()[:2] for line in lines if line.startswith("attention")] == [
+        ["attention", part] for part in "qkqk"
+    ]

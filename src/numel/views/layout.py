@@ -154,7 +154,7 @@ def lay_out(
     """The lines of a table: header, rows, and a rule above the last row if it is the total.
 
     In `room` cells (None: as wide as it gets): bars shrink and go, prose wraps, names lose their middle; columns
-    that still find no room follow below, beside the first column again. In fewer than NARROW cells each row becomes
+    that still find no room follow below, beside the first again, or the first few that tell the rows apart. In fewer than NARROW cells each row becomes
     a list of its cells, none of which loses anything.
     """
     if room is not None and room < NARROW:
@@ -180,19 +180,33 @@ def _records(columns: Sequence[Cells], room: int, *, blocks: bool, has_total: bo
 
 
 def _parts(columns: Sequence[Cells], room: int | None) -> Iterator[list[Cells]]:
-    """The columns in groups that fit side by side, each group led by the first column."""
+    """The columns in groups that fit side by side, each group led by those that tell the rows apart."""
     if room is None:
         yield list(columns)
         return
-    first, rest = columns[0], list(columns[1:])
+    n_leads = _leads(columns, room)
+    leads, rest = columns[:n_leads], list(columns[n_leads:])
     while True:
-        part, used = [first], _least(first, room)
-        while rest and (len(part) == 1 or used + len(GAP) + _least(rest[0], room) <= room):
+        part, used = list(leads), sum(_least(lead, room) for lead in leads) + len(GAP) * (n_leads - 1)
+        while rest and (len(part) == n_leads or used + len(GAP) + _least(rest[0], room) <= room):
             used += len(GAP) + _least(rest[0], room) if not rest[0].fractions else 0
             part.append(rest.pop(0))
         yield part
         if not rest:
             return
+
+
+def _leads(columns: Sequence[Cells], room: int) -> int:
+    """How many columns from the first on tell the rows apart, in no more than half the room; else 1."""
+    used, names = 0, [""] * len(columns[0].texts)
+    for i, column in enumerate(columns):
+        used += _least(column, room) + len(GAP)
+        if column.fractions or used > room // 2:
+            break
+        names = [f"{name}\n{text}" for name, text in zip(names, column.texts, strict=True)]
+        if len(set(names)) == len(names):
+            return min(i + 1, len(columns) - 1) or 1
+    return 1
 
 
 def _least(column: Cells, room: int) -> int:
