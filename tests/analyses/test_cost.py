@@ -280,6 +280,14 @@ def test_an_encoder_does_not_decode():
         numel.inspect("google-bert/bert-base-uncased").report("cost", phase="decode")
 
 
+def test_what_decodes_no_single_token_is_costed_without_asking_for_a_phase():
+    blt = numel.inspect({"model_type": "blt"})
+    lens = blt.report("cost").data["models"][0]["lens"]
+    assert lens["prefill"] == lens["decode"]
+    with pytest.raises(UsageError, match="not decoding"):
+        blt.report("cost", phase="decode")
+
+
 def test_the_lens_stands_as_a_figure(tmp_path):
     path = tmp_path / "lens.svg"
     assert main(["cost", "gpt2", "--save", str(path)]) == 0

@@ -9,6 +9,7 @@ from ..costs.estimate import Estimate, estimate, usual_context
 from ..costs.memory import Fit, Memory, Training, fit, memory, training, usable_of
 from ..costs.roofline import Roof, roof
 from ..costs.setting import Setting, dtype_called, nbytes_of
+from ..costs.working import decodes
 from ..errors import Sentence, UsageError
 from .cost_report import report
 
@@ -163,7 +164,7 @@ def _cost(table: ParameterTable, options: Options, by: tuple[str, ...], device: 
         options.mla,
     )
     found = estimate(table, setting, by_layer="layer" in by)
-    second = "prefill" if found.family.stack == "encoder" else "decode"
+    second = "decode" if decodes(table, setting) else "prefill"
     lens = (estimate(table, setting._replace(phase="prefill")), estimate(table, setting._replace(phase=second)))
     states = None
     if options.phase == "train":

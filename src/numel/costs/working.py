@@ -136,3 +136,13 @@ def working(table: ParameterTable) -> Working:
 
 _ONE_ANSWER = ("ForSequenceClassification", "ForMultipleChoice", "ForNextSentencePrediction")
 USUAL_CONTEXT = 1024  # tokens, where nobody asks for another number
+
+
+def decodes(table: ParameterTable, setting: Setting) -> bool:
+    """Whether one more token may be asked for: of an encoder not, nor of what writes many at once."""
+    model = working(table)
+    try:
+        model.at(setting._replace(phase="decode"))
+    except UsageError:
+        return False
+    return model.family.stack != "encoder"
