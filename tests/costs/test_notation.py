@@ -15,6 +15,7 @@ from numel.costs.estimate import estimate, usual_context
 from numel.costs.notation import PassSyntaxError, noted_types, parse, pass_of
 from numel.costs.noted import Noted
 from numel.costs.setting import Setting
+from numel.costs.written import sums_of
 from numel.errors import ConfigError, UnsupportedError, UsageError
 
 TEXT = """
@@ -35,9 +36,11 @@ tokens
     stages.1...bias_table           table
     gate                            always n
     positions_proj                  once 2 * n - 1
+    upsample                        n               writes 4 * width
+    experts.up                      n               writes together width
 
 attention
-    stages.{stage}.attn     queries = half, keys = keys,
+    stages.{stage}.attn     queries = half, keys = keys, results = 3 * half,
         scores = width, values = 2 * width, when = stage > 0
 """
 
@@ -85,6 +88,21 @@ def test_once_is_of_the_batch_together(noted):
     assert not noted.is_shared("gate.weight")
 
 
+def test_a_line_may_say_what_each_vector_writes(noted):
+    assert (noted.vectors("upsample.weight"), noted.width("upsample.weight")) == (8, 64)
+    assert noted.width("gate.weight") is None
+    assert (noted.width("experts.up", "together"), noted.is_together("experts.up")) == (16, True)
+    assert not noted.is_together("upsample.weight")
+
+
+def test_an_attention_may_make_other_sums_than_one_for_each_query(noted):
+    tensor = TensorInfo("stages.1.attn.q.weight", (4, 4), F32)
+    row = Parameter(tensor, Component.ATTENTION, "q", "weight", "main", None, None, 16)
+    (attention,) = noted.attentions([row])
+    assert (attention.pairs, sums_of(attention, 8, decoding=False)) == (4 * 7, 12)
+    assert sums_of(attention._replace(results=None), 8, decoding=False) == 4
+
+
 def test_a_setting_in_which_it_does_not_run_is_refused(noted):
     with pytest.raises(UsageError, match=r"context % 2 == 0") as caught:
         noted.at(7, 7, 0, decoding=False)
@@ -115,6 +133,7 @@ def test_a_field_that_is_missing_is_named():
         ("tokens\n    a  import os", "no expression"),
         ("    a  1", "no section begins"),
         ("let\n    2 = 3", "NAME = EXPRESSION"),
+        ("tokens\n    a  n  reads 3", "reads 3: writes EXPRESSION is wanted"),
     ],
 )
 def test_a_line_that_means_nothing_is_refused(line, says):
