@@ -38,6 +38,7 @@ AGREEING: dict[str, dict[str, Any]] = {
     **{key: {"image_size": [64, 90]} for key in ("bit", "regnet")},
     "segformer": {"image_size": [64, 90], "strides": [2, 2, 1, 1], "reshape_last_stage": True},
     "pvt_v2": {"image_size": 64},
+    "florence_vision": {"image_size": [64, 90], "in_channels": 3, "window_size": 5},
     "pvt": {  # 5.23 makes positions for patches of two from stage to stage
         "image_size": 64,
         "patch_sizes": [4, 2, 2, 2],
@@ -227,6 +228,9 @@ def _to_code(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  #
 INPUTS: dict[str, Maker] = {
     **dict.fromkeys(("resnet", "bit", "regnet", "poolformer", "cvt", "hgnet_v2", "pp_lcnet"), _seen(224)),
     "segformer": _seen(512),
+    "florence_vision": lambda config, n, batch, device: {
+        "hidden_states": _seen(768)(config, n, batch, device)["pixel_values"]
+    },
     **dict.fromkeys(("vivit", "timesformer"), _film),
     "videomae": _masked_film,
     "vilt": _page,
