@@ -237,6 +237,10 @@ def _wave_and_written(config: Any, n: int, batch: int, device: Any) -> dict[str,
     return _wave(config, n, batch, device) | _written(n, batch, device)
 
 
+def _heard_and_written(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    return _wave(config.encoder, n, batch, device) | _written(n, batch, device)
+
+
 def _description(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     """MusicGen: the codes of every stream below each other."""
     codes = torch.ones((batch * config.decoder.num_codebooks, n), dtype=torch.long, device=device)
@@ -324,6 +328,15 @@ _TOKENIZER = {
     "num_filters": 4,
     "kernel_size": 5,
 }
+_WAV2VEC2 = {
+    "model_type": "wav2vec2", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48,
+    "conv_dim": [8, 12], "conv_kernel": [4, 3], "conv_stride": [2, 2], "num_feat_extract_layers": 2, "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2, "add_adapter": True, "num_adapter_layers": 2, "mask_time_prob": 0.0,
+}  # fmt: skip
+_MBART = {
+    "model_type": "mbart", "d_model": 32, "decoder_layers": 2, "decoder_attention_heads": 2, "decoder_ffn_dim": 40,
+    "vocab_size": 60, "is_decoder": True, "add_cross_attention": True,
+}  # fmt: skip
 _INSIDE: dict[str, Any] = {"encoder_config": _PARAKEET}
 AGREEING: dict[str, dict[str, Any]] = {
     "moonshine": {
@@ -365,6 +378,7 @@ AGREEING: dict[str, dict[str, Any]] = {
     "dia": {"encoder_config": _TEXT, "decoder_config": _DIA, "delay_pattern": [0, 1, 2]},
     "kyutai_speech_to_text": {"codec_config": _MIMI},
     **dict.fromkeys(("musicgen", "musicgen_melody"), _MUSIC),
+    "speech-encoder-decoder": {"encoder": _WAV2VEC2, "decoder": _MBART},
     "speecht5": {
         "conv_dim": [8, 12], "conv_kernel": [4, 3], "conv_stride": [2, 2], "num_feat_extract_layers": 2, "encoder_layers": 2,
         "decoder_layers": 2, "num_conv_pos_embeddings": 4,
@@ -414,6 +428,7 @@ INPUTS: dict[str, Maker] = {
     "kyutai_speech_to_text": _codes_and_word,
     **dict.fromkeys(("seamless_m4t", "seamless_m4t_v2"), _read),
     "speecht5": _wave_and_written,
+    "speech-encoder-decoder": _heard_and_written,
     **dict.fromkeys(("musicgen", "musicgen_melody"), _description),
     **dict.fromkeys(("encodec", "mimi"), _coded),
     **dict.fromkeys(("vibevoice_acoustic_tokenizer", "vibevoice_acoustic_tokenizer_encoder"), _tokenized),
