@@ -23,10 +23,19 @@ HEADS = [
     ("bert", "BertForQuestionAnswering"),
     ("distilbert", "DistilBertForSequenceClassification"),
     ("electra", "ElectraForSequenceClassification"),
+    ("eurobert", "EuroBertForSequenceClassification"),
+    ("flaubert", "FlaubertForQuestionAnswering"),  # where an answer ends, for each likely beginning
     ("funnel", "FunnelForSequenceClassification"),  # without the decoder
+    ("gpt2", "GPT2DoubleHeadsModel"),  # and which of several texts is the right one
+    ("imagegpt", "ImageGPTForImageClassification"),
     ("longformer", "LongformerForSequenceClassification"),  # whose first token sees everything
+    ("openai-gpt", "OpenAIGPTDoubleHeadsModel"),
+    ("reformer", "ReformerForSequenceClassification"),
     ("roberta", "RobertaForSequenceClassification"),
+    ("splinter", "SplinterForQuestionAnswering"),
     ("t5gemma2", "T5Gemma2ForSequenceClassification"),  # asks every token, and takes one answer
+    ("whisper", "WhisperForAudioClassification"),
+    ("xlnet", "XLNetForQuestionAnswering"),
     ("xlnet", "XLNetForSequenceClassification"),
 ]
 
