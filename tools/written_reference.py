@@ -59,7 +59,8 @@ class WrittenMode(TorchDispatchMode):
         if packet.__name__ in _ENDS:
             self._scores |= of
             return out
-        is_parameter = bool(given) and all(getattr(tensor, _IS_PARAMETER, False) for tensor in given)
+        whole = given[:1] if packet.__name__ == "index_select" else given  # (slices of a parameter are one)
+        is_parameter = bool(given) and all(getattr(tensor, _IS_PARAMETER, False) for tensor in whole)
         for tensor in _tensors(out):
             if of:
                 setattr(tensor, _COMES_OF, of)

@@ -91,7 +91,9 @@ def linear_cost(
         n_experts, used = experts
         touched = 1 - (1 - used / n_experts) ** n
         return numel, times * 2 * numel * n, nbytes, round(nbytes * touched)
-    return numel, times * 2 * numel * n, nbytes, read
+    slices = tokens.noted.slices(row.tensor.name) if tokens.noted is not None else 1
+    met = min(n // tokens.batch, slices)
+    return numel, times * 2 * (numel // slices) * n, nbytes, read * met // slices if slices > 1 else read
 
 
 def _is_idle(row: Parameter, tokens: Tokens) -> bool:

@@ -21,6 +21,7 @@
         mixer.A                         always n        # a product, though the name does not sound like one or is tied
         upsample                        n               writes 4 * d    # numbers for each vector, where the shape does not say
         position_proj                   once 2 * n - 1  # of the batch together: a table that is mapped
+        depth                           spread n over 8         # each meets one of so many slices of the tensor
         mtp                             idle            # does not work in a plain pass, and is not read
 
     attention                           # one for each module of this name, in the place of all q, k, v and o matrices
@@ -74,7 +75,7 @@ _FOLDER = os.path.join(os.path.dirname(__file__), "passes")
 _SUFFIX = ".pass"
 _MODEL_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,99}")  # a model type comes from a file: it is no path
 WORDS = frozenset({"table", "lookup", "idle"})
-_BEFORE_NUMBERS = frozenset({"always", "once"})
+_BEFORE_NUMBERS = frozenset({"always", "once", "spread"})
 _SECTIONS = frozenset({"config", "let", "tokens", "attention", "products", "state"})
 _READS = frozenset({"text", "picture", "sound", "text and picture", "text and sound"})
 _STACKS = frozenset({"decoder", "encoder", "encoder_decoder"})
@@ -255,6 +256,9 @@ def _rule(section: str, line: str) -> Rule:
         width = _width(columns[2]) if len(columns) > 2 else {}
         word, _, rest = columns[1].partition(" ")
         word, number = (word, rest) if word in _BEFORE_NUMBERS else ("", columns[1])
+        if word == "spread":
+            number, _, slices = number.partition(" over ")
+            width["slices"] = compile_expression(slices)
         return Rule(where, {"n": compile_expression(number), **width}, word)
     if section == "state" and len(columns) == 3:
         return Rule(where, {"kept": compile_expression(columns[2])}, "", columns[1], "state")

@@ -83,6 +83,10 @@ class Noted:
         rule, caught = self._rule(name)
         return None if rule is None or what not in rule.values else int(self._number(rule.values[what], caught))
 
+    def slices(self, name: str) -> int:
+        """In how many slices the tensor is, of which each vector meets one; 1 where it is whole."""
+        return self.width(name, "slices") or 1
+
     def is_together(self, name: str) -> bool:
         """Whether what the tensor writes is that of all routed experts together."""
         rule, _ = self._rule(name)

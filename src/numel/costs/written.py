@@ -32,6 +32,8 @@ def numbers(row: Parameter, products: int, model: Working) -> int:
     if not products:
         return 0
     name, noted = row.tensor.name, model.noted
+    if noted is not None and noted.slices(name) > 1:
+        return products // row.tensor.shape[-1]
     said = noted.width(name, "together" if noted.is_together(name) else "width") if noted is not None else None
     return products // _summed(row, model) if said is None else products // row.numel * said
 
