@@ -27,7 +27,10 @@ compared, and `llama4`, `qwen3_5` and `qwen3_5_moe` were not run whole, only the
 their towers, which another library would build. Attention in blocks (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) is
 counted as transformers runs it: padding to whole blocks is work there, and no token sees everything unless the model says which.
 MRA's kernel, for GPUs alone, was replaced by the same products in torch. A part that stands alone (a Q-Former, the decoder of T5Gemma 2)
-looks at as many vectors of an encoder as it has of its own.
+looks at as many vectors of an encoder as it has of its own. Of LongCat-Flash the expected share of experts that do something is
+counted, and was compared where all do; a half of the first value that Zaya makes of zeros is left out. BLT has as many patches as its
+patch_size says; for it, Reformer and LLaDA 2 no single new token is counted. DiffusionGemma reads, and passes once over its canvas.
+Moshi's depth Transformer is no part of Moshi's own pass.
 """,
     "vi": """# `numel cost` tính được những loại mô hình nào?
 
@@ -46,7 +49,10 @@ còn transformers viết chúng theo từng phần tử nên torch đếm là 0.
 do một thư viện khác dựng. Chú ý theo khối (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) được tính đúng như
 transformers chạy: phần đệm cho đủ khối là việc thật ở đó, và không token nào thấy mọi thứ trừ khi mô hình nói rõ token nào.
 Kernel của MRA, chỉ dành cho GPU, được thay bằng chính các phép nhân ấy trong torch. Một bộ phận đứng riêng (Q-Former, bộ giải mã của
-T5Gemma 2) nhìn vào số vectơ của bộ mã hóa bằng số vectơ của chính nó.
+T5Gemma 2) nhìn vào số vectơ của bộ mã hóa bằng số vectơ của chính nó. Với LongCat-Flash, phần chuyên gia có làm việc được tính
+theo kỳ vọng, và được so ở cấu hình mà mọi chuyên gia đều làm việc; nửa giá trị đầu tiên mà Zaya tính từ số 0 thì không tính. BLT có số mảnh theo
+patch_size; với BLT, Reformer và LLaDA 2, không tính riêng một token mới nào. DiffusionGemma đọc văn bản, rồi đi qua khung viết một lần.
+Transformer chiều sâu của Moshi không thuộc lượt chạy của chính Moshi.
 """,
 }
 TITLES = {
@@ -82,7 +88,8 @@ def kind_of(family: Family) -> str:
         return "around"
     if family.recurrence or family.pictures:
         return "state" if family.recurrence else "pictures"
-    if family.attention == "latent":
+    described = notes.attention if notes is not None else ()
+    if family.attention == "latent" or any("expand" in rule.values for rule in described):
         return "latent"
     return "windows" if family.windows else family.stack
 

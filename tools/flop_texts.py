@@ -268,6 +268,12 @@ def _with_delay(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     }
 
 
+def _with_codes(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Moshi's: words, and the codes of what it said and heard."""
+    codes = torch.ones((batch, config.num_codebooks, n), dtype=torch.long, device=device)
+    return {"input_ids": _ids(config, n, batch, device), "moshi_audio_codes": codes, "user_audio_codes": codes}
+
+
 def _with_steps(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     """Moshi's depth decoder: what the large decoder made of each step."""
     return {
@@ -321,16 +327,17 @@ INPUTS: dict[str, Maker] = {
     "cpmant": _whole,
     "dia_decoder": _with_streams,
     **dict.fromkeys(("gemma4_assistant", "gemma4_unified_assistant"), _drafting),
+    "moshi": _with_codes,
     "moshi_depth": _with_steps,
     "voxtral_realtime_text": _with_delay,
 }
-EVERY_TIME = frozenset({"cpmant", "dia_decoder", "moshi_depth", "voxtral_realtime_text"})
+EVERY_TIME = frozenset({"cpmant", "dia_decoder", "moshi", "moshi_depth", "voxtral_realtime_text"})
 
 WHOLE = frozenset({"cpmant"})
 
 CLASSES: dict[str, str] = {
     "diffusion_gemma": "diffusion_gemma.DiffusionGemmaForBlockDiffusion",
-    "moshi": "moshi.MoshiForCausalLM",
+    "moshi": "moshi.MoshiForConditionalGeneration",
     "t5_gemma_module": "t5gemma.T5GemmaEncoder",
     "bert-generation": "bert_generation.BertGenerationEncoder",
     "kosmos_2_text_model": "kosmos2.Kosmos2TextModel",

@@ -35,6 +35,7 @@ tokens
     stages.{stage}.*.{up, down}     half
     stages.1...bias_table           table
     gate                            always n
+    depth                           spread n over 4
     positions_proj                  once 2 * n - 1
     upsample                        n               writes 4 * width
     experts.up                      n               writes together width
@@ -75,6 +76,10 @@ def test_a_field_that_is_not_stated_is_what_the_pass_file_takes_it_to_be(stated,
     tensor = TensorInfo("stages.1.attn.q.weight", (4, 4), F32)
     row = Parameter(tensor, Component.ATTENTION, "q", "weight", "main", None, None, 16)
     assert [attention.pairs for attention in noted.attentions([row])] == [4 * keys]
+
+
+def test_of_slices_each_vector_meets_one(noted):
+    assert (noted.vectors("depth.weight"), noted.slices("depth.weight"), noted.slices("gate.weight")) == (8, 4, 1)
 
 
 def test_only_always_overrules_what_a_name_sounds_like(noted):

@@ -143,7 +143,7 @@ def _modules(model: Working) -> dict[str, list[Parameter]]:
             continue
         if (row.layer in model.skipped and not sees) or _BESIDE.search(row.tensor.name) or row.part == "rel_pos_bias":
             continue  # (which is looked up)
-        if noted is not None and noted.is_around and (noted.is_passed_by(name) or noted.describes(name)):
+        if noted is not None and (noted.is_passed_by(name) or (noted.is_around and noted.describes(name))):
             continue
         if model.family.stack != "encoder_decoder" and CROSS.search(row.tensor.name):
             continue  # what no encoder feeds leaves its cross-attention out
