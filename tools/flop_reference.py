@@ -34,6 +34,8 @@ _MEANS = ("Gemma4VisionModel.pooler",)
 
 torch.set_num_threads(1)  # small models: several threads wait for each other longer than they work
 
+_OF_EAR = "encoder_past_key_values"  # the cache of an encoder that hears while text is written
+
 _LARGEST = 20_000_000  # parameters of a model that runs on the CPU
 
 
@@ -98,7 +100,8 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
             return Counted(prefill, decode, cached, written, token_written)
         if cache is None:
             return Counted(prefill, None, None, written)
-        cached = sum(tensor.numel() for tensor in _tensors(cache) if tensor.is_floating_point())  # (others count)
+        caches = (cache, getattr(out, _OF_EAR, None))
+        cached = sum(tensor.numel() for tensor in _tensors(caches) if tensor.is_floating_point())  # (others count)
         cached += getattr(out, KEPT[config.model_type]).numel() if config.model_type in KEPT else 0
         later = (
             LATER[config.model_type](config, n, batch, next(model.parameters()).device)
@@ -108,7 +111,7 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
         if config.model_type in EVERY_TIME:
             first = model(**inputs(model, config, n - 1, batch), use_cache=True)
             again = inputs(model, config, n if config.model_type in WHOLE else 1, batch) | {
-                "past_key_values": first.past_key_values
+                name: getattr(first, name) for name in ("past_key_values", _OF_EAR) if hasattr(first, name)
             }
             decode, token_written, _ = _run(model, **again)
         elif extra:

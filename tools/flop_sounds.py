@@ -241,6 +241,15 @@ def _heard_and_written(config: Any, n: int, batch: int, device: Any) -> dict[str
     return _wave(config.encoder, n, batch, device) | _written(n, batch, device)
 
 
+def _said_and_heard(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """Voxtral Realtime: a word and several vectors of a sound for each token."""
+    frames = 2 * n * config.downsample_factor
+    return {
+        "input_ids": torch.ones((batch, n), dtype=torch.long, device=device),
+        "input_features": torch.zeros((batch, config.audio_config.num_mel_bins, frames), device=device),
+    }
+
+
 def _description(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     """MusicGen: the codes of every stream below each other."""
     codes = torch.ones((batch * config.decoder.num_codebooks, n), dtype=torch.long, device=device)
@@ -378,6 +387,13 @@ AGREEING: dict[str, dict[str, Any]] = {
     "dia": {"encoder_config": _TEXT, "decoder_config": _DIA, "delay_pattern": [0, 1, 2]},
     "kyutai_speech_to_text": {"codec_config": _MIMI},
     **dict.fromkeys(("musicgen", "musicgen_melody"), _MUSIC),
+    "voxtral_realtime": {
+        "downsample_factor": 4, "text_config": _TEXT | {"model_type": "voxtral_realtime_text", "sliding_window": 6},
+        "audio_config": {
+            "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 8,
+            "num_mel_bins": 10, "sliding_window": 17,
+        },
+    },
     "speech-encoder-decoder": {"encoder": _WAV2VEC2, "decoder": _MBART},
     "speecht5": {
         "conv_dim": [8, 12], "conv_kernel": [4, 3], "conv_stride": [2, 2], "num_feat_extract_layers": 2, "encoder_layers": 2,
@@ -428,6 +444,7 @@ INPUTS: dict[str, Maker] = {
     "kyutai_speech_to_text": _codes_and_word,
     **dict.fromkeys(("seamless_m4t", "seamless_m4t_v2"), _read),
     "speecht5": _wave_and_written,
+    "voxtral_realtime": _said_and_heard,
     "speech-encoder-decoder": _heard_and_written,
     **dict.fromkeys(("musicgen", "musicgen_melody"), _description),
     **dict.fromkeys(("encodec", "mimi"), _coded),
@@ -454,4 +471,4 @@ MADE_AGAIN: dict[str, tuple[str, ...]] = {
 # Vectors that make more than one chunk of a sound; transformers has 13 of a chunk written into its code.
 VECTORS = dict.fromkeys(("qwen3_omni_moe_audio_encoder", "qwen3_asr_encoder"), 31)
 
-EVERY_TIME = frozenset({"voxtral_realtime_encoder"})
+EVERY_TIME = frozenset({"voxtral_realtime", "voxtral_realtime_encoder"})
