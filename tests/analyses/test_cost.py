@@ -168,6 +168,24 @@ def test_a_type_that_nobody_states_is_said_to_be_assumed():
     assert assumed not in said
 
 
+@pytest.mark.parametrize(
+    ("model_type", "words"),
+    [
+        ("wav2vec2", "--context counts the vectors of a sound"),
+        ("moonshine", "the shortest of which it makes as many vectors"),
+        ("granite_speech", "held in memory and do no work"),
+    ],
+)
+def test_what_the_context_means_for_a_sound_is_said(model_type, words):
+    said = [text.template for text in numel.inspect({"model_type": model_type}).report("cost").assumptions]
+    assert any(words in line for line in said)
+
+
+def test_an_ear_that_works_is_not_said_to_rest():
+    said = [text.template for text in numel.inspect({"model_type": "voxtral_realtime"}).report("cost").assumptions]
+    assert not any("do no work" in line for line in said)
+
+
 def test_engines_reserve_whole_blocks(capsys):
     found = answer(capsys, "gpt2", "--context", "17", "--dtype", "bf16")
     assert found["kv_nbytes"] == 17 * 36864

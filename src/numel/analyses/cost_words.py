@@ -52,7 +52,7 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
     said += _memory(result)
     said += _inputs(result)
     unseen = [c for c in result if not c.estimate.picture and not _is_pictured(c)]
-    if any(row.tower in ("vision", "audio") for c in unseen for row in c.estimate.works):
+    if any(_rests(c) for c in unseen):
         said.append(Text("text alone: towers for pictures and sound are held in memory and do no work"))
     if any(c.fit for c in result):
         said.append(
@@ -118,6 +118,12 @@ def _inputs(result: Sequence[ModelCost]) -> list[Text]:
                 "--context counts the vectors of a sound that the encoder's layers see, behind what shortens it in front"
             )
         )
+    if any(_hears_and_writes(c) for c in result):
+        said.append(
+            Text(
+                "the sound that an encoder hears is the shortest of which it makes as many vectors as --context counts tokens"
+            )
+        )
     if any(c.estimate.family.sharing for c in result):
         said.append(Text("matrices that several layers share work in each of them, and are read again for each"))
     if any(a.indexer for c in result for a in c.estimate.attentions):
@@ -154,6 +160,21 @@ def _sizes(result: Sequence[ModelCost]) -> Iterator[Text]:
 def _is_pictured(cost: ModelCost) -> bool:
     notes = cost.estimate.family.notes
     return notes is not None and notes.reads == "text and picture"
+
+
+def _rests(cost: ModelCost) -> bool:
+    """Whether there is a tower that has nothing to do."""
+    notes = cost.estimate.family.notes
+    if notes is not None and notes.around:
+        return True
+    towers = {work.tower for work in cost.estimate.works} & {"vision", "audio"}
+    return any(notes is None or not notes.works(tower) for tower in towers)
+
+
+def _hears_and_writes(cost: ModelCost) -> bool:
+    """Whether a decoder writes of a sound whose length goes with what it writes."""
+    family = cost.estimate.family
+    return family.notes is not None and family.notes.reads == "text and sound" and family.stack == "encoder_decoder"
 
 
 def _states_its_type(cost: ModelCost) -> bool:
