@@ -8,6 +8,7 @@ from numel.blueprints.library import model_types
 from numel.costs.families import KIN, PAIRS, WRAPPERS, Family, family_called, known_types
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+EMPTY = {"gemma4_unified_audio"}  # the types of which no tensor is published
 LEAD = {
     "en": """# Which model types does `numel cost` cover?
 
@@ -63,6 +64,7 @@ TITLES = {
         "pictures": "Encoders of pictures (`--batch` counts pictures; `--context` the patches of one where it may have any size)", "pairs": "A text and a picture side by side",
         "pictured": "A picture is part of each prompt, and its tower is counted",
         "sounds": "Encoders of sounds (`--context` counts the vectors that their layers see)",
+        "empty": "Without a parameter: there is nothing to cost",
         "kin": "Unknown to transformers, held to a covered type of the same shapes",
         "refused": "Refused by name: what they do to text has not been held against torch, or did not agree",
     },
@@ -73,6 +75,7 @@ TITLES = {
         "pictures": "Bộ mã hóa ảnh (`--batch` là số ảnh; `--context` là số mảnh của một ảnh nếu ảnh có thể có kích thước bất kỳ)", "pairs": "Văn bản và ảnh cạnh nhau",
         "pictured": "Ảnh là một phần của mỗi lời nhắc, và tháp của nó được tính",
         "sounds": "Bộ mã hóa âm thanh (`--context` là số vectơ mà các lớp của chúng thấy)",
+        "empty": "Không có tham số nào: không có gì để tính",
         "kin": "transformers không có, được so với một loại tính được có cùng kích thước",
         "refused": "Từ chối và nêu tên: cách chúng xử lý văn bản chưa được so với torch, hoặc không khớp",
     },
@@ -107,7 +110,8 @@ def page(language: str) -> str:
             sections[kind_of(family)].append(name)
     sections["around"] += WRAPPERS
     sections["pairs"] = list(PAIRS)
-    sections["refused"] = list(set(model_types()) - set(known_types()) - WRAPPERS - PAIRS)
+    unknown = set(model_types()) - set(known_types()) - WRAPPERS - PAIRS
+    sections["empty"], sections["refused"] = sorted(EMPTY), list(unknown - EMPTY)
     parts = [LEAD[language]]
     for kind, title in TITLES[language].items():
         names = sorted(sections[kind])

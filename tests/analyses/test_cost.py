@@ -293,6 +293,11 @@ class Shaped:
         self.dtype = "torch.float32"
 
 
+def test_a_model_of_no_tensors_costs_nothing():
+    with pytest.raises(UnsupportedError, match="holds no tensors"):
+        numel.inspect({"model_type": "gemma4_unified_audio"}).report("cost")
+
+
 def test_an_encoder_does_not_decode():
     with pytest.raises(UsageError, match="decodes nothing"):
         numel.inspect("google-bert/bert-base-uncased").report("cost", phase="decode")

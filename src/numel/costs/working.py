@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.counts import experts_of
 from ..core.records import NamedTuple
-from ..errors import Sentence, UsageError
+from ..errors import Sentence, UnsupportedError, UsageError
 from .families import family_of
 from .fields import TextFields
 from .noted import Noted
@@ -103,6 +103,8 @@ class Working(NamedTuple):
 
 def working(table: ParameterTable) -> Working:
     """The model as it works. Raises UnsupportedError for one whose attention is not known, UsageError for no picture."""
+    if not table.rows:
+        raise UnsupportedError(Sentence("{model} holds no tensors: there is nothing to count", model=table.name))
     fields = TextFields(table)
     family = family_of(fields, table.name)
     encoders = {"encoder"} if family.notes is None else {"encoder", "vision", "audio"}
