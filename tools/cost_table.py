@@ -19,11 +19,10 @@ beside each other, and why they differ: [measured.md](measured.md).
 A covered type was held against transformers, eager, under torch's FlopCounterMode: the FLOPs of a prompt and of one more
 token, the numbers that these products write (scores apart), and those that the cache then holds, equal to the digit at drawn
 configurations (`tests/costs`). Left out there,
-and said: rotary angles; outputs of a convolution that are thrown away; maps made again for each sequence or token though they are the same; the chunked prompt of Mamba-2 and of the gated delta
-rule, counted here as the recurrence; Llama 4's idle experts, and NLLB-MoE's, which transformers 5.23 runs as often as there are
+and said: rotary angles; outputs of a convolution that are thrown away; maps made again for each sequence or token though they are the same; Llama 4's idle experts, and NLLB-MoE's, which transformers 5.23 runs as often as there are
 experts and not twice; what is no work but written as a product, the mask of Llama 3.2's
-tiles and the means of Gemma 4's patches. Pixtral's pictures are compared one by one, since a batch is one masked sequence there. Of the gated delta rule the two products that read the state
-are counted, which transformers writes element by element, so that torch counts 0. MiniMax's prompt runs in blocks there, too. Around a text model the prompt alone is
+tiles and the means of Gemma 4's patches. Pixtral's pictures are compared one by one, since a batch is one masked sequence there. When a new token passes the gated delta rule,
+the two products that read the state are counted, which transformers writes element by element, so that torch counts 0. Around a text model the prompt alone is
 compared, and `llama4`, `qwen3_5` and `qwen3_5_moe` were not run whole, only their text models; `fast_vlm` and `gemma3n` without
 their towers, which another library would build. Attention in blocks (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) is
 counted as transformers runs it: padding to whole blocks is work there, and no token sees everything unless the model says which.
@@ -41,11 +40,10 @@ cạnh nhau, và vì sao chúng khác nhau: [measured.vi.md](measured.vi.md).
 
 Mỗi loại tính được đã được so với transformers (bản eager) dưới FlopCounterMode của torch: FLOP của lời nhắc và của một token
 nữa, số phần tử mà các phép nhân ấy ghi ra (trừ điểm chú ý), và số phần tử bộ nhớ đệm giữ sau đó, khớp đến từng chữ số trên các cấu hình ngẫu nhiên (`tests/costs`). Không so, và nói rõ:
-các góc quay; những đầu ra tích chập bị bỏ đi; các ánh xạ được tính lại cho từng chuỗi hay từng token dù giống hệt nhau; lời nhắc chia khúc của Mamba-2 và của quy tắc delta có cổng, ở đây tính như
-phép truy hồi; các chuyên gia không được chọn của Llama 4, và của NLLB-MoE, mà transformers 5.23 chạy số lần bằng số chuyên gia
+các góc quay; những đầu ra tích chập bị bỏ đi; các ánh xạ được tính lại cho từng chuỗi hay từng token dù giống hệt nhau; các chuyên gia không được chọn của Llama 4, và của NLLB-MoE, mà transformers 5.23 chạy số lần bằng số chuyên gia
 thay vì hai lần; những gì không phải là việc mà được viết thành phép nhân: mặt nạ các ô của
-Llama 3.2 và trung bình các mảnh của Gemma 4. Ảnh của Pixtral được so từng ảnh một, vì ở đó cả lô là một chuỗi có mặt nạ. Với quy tắc delta có cổng, hai phép nhân đọc trạng thái được tính,
-còn transformers viết chúng theo từng phần tử nên torch đếm là 0. Lời nhắc của MiniMax cũng chạy theo khối ở đó. Với mô hình bao quanh chỉ so lời nhắc; `llama4`, `qwen3_5` và
+Llama 3.2 và trung bình các mảnh của Gemma 4. Ảnh của Pixtral được so từng ảnh một, vì ở đó cả lô là một chuỗi có mặt nạ. Khi một token mới đi qua quy tắc delta có cổng, hai phép nhân đọc trạng thái
+được tính, còn transformers viết chúng theo từng phần tử nên torch đếm là 0. Với mô hình bao quanh chỉ so lời nhắc; `llama4`, `qwen3_5` và
 `qwen3_5_moe` không được chạy nguyên, chỉ mô hình văn bản của chúng; `fast_vlm` và `gemma3n` được chạy không có tháp, vì tháp
 do một thư viện khác dựng. Chú ý theo khối (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) được tính đúng như
 transformers chạy: phần đệm cho đủ khối là việc thật ở đó, và không token nào thấy mọi thứ trừ khi mô hình nói rõ token nào.

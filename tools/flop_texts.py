@@ -23,7 +23,7 @@ _HYBRID: dict[str, Any] = {
 }  # fmt: skip
 _MAMBA2: dict[str, Any] = _HYBRID | {
     "mamba_n_heads": 8, "mamba_d_head": 16, "mamba_n_groups": 1, "mamba_d_state": 16, "mamba_d_conv": 4,
-    "mamba_expand": 2, "mamba_chunk_size": 16,
+    "mamba_expand": 2, "mamba_chunk_size": 8,
 }  # fmt: skip
 _DELTA: dict[str, Any] = _HYBRID | {
     "head_dim": 16, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8,
@@ -66,7 +66,7 @@ AGREEING: dict[str, dict[str, Any]] = {
         "n_groups": 1,
         "conv_kernel": 4,
         "state_size": 16,
-        "chunk_size": 16,
+        "chunk_size": 8,
         "num_hidden_layers": 2,
     },
     "nemotron_h": _HYBRID
@@ -76,7 +76,7 @@ AGREEING: dict[str, dict[str, Any]] = {
         "n_groups": 1,
         "ssm_state_size": 16,
         "conv_kernel": 4,
-        "chunk_size": 16,
+        "chunk_size": 8,
         "head_dim": 16,
         "expand": 2,
         "layers_block_type": ["mamba", "attention", "mlp"],
@@ -125,7 +125,7 @@ AGREEING |= {
         "hidden_size": 64, "num_hidden_layers": 6, "num_attention_heads": 4, "num_key_value_heads": 4,
         "attention_hidden_size": 128, "attention_head_dim": 32, "adapter_rank": 8, "num_mem_blocks": 2,
         "layers_block_type": ["mamba", "hybrid", "hybrid", "mamba", "hybrid", "hybrid"], "use_shared_attention_adapter": True,
-        "mamba_d_state": 16, "mamba_d_conv": 4, "mamba_expand": 2, "mamba_headdim": 16, "n_mamba_heads": 8, "chunk_size": 16,
+        "mamba_d_state": 16, "mamba_d_conv": 4, "mamba_expand": 2, "mamba_headdim": 16, "n_mamba_heads": 8, "chunk_size": 8,
         "num_query_groups": 4, "use_mem_rope": False,
     },
     "mistral_large4_text": {

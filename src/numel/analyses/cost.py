@@ -43,6 +43,7 @@ class Options(NamedTuple):
     phase: str = "prefill"
     causal_flops: str = "square"
     mla: str = "absorbed"
+    scan: str = "chunked"
     by: str = "component"
     on: str | None = None
     zero: int = 0
@@ -100,6 +101,9 @@ def add_options(parser: ArgumentParser) -> None:
         "--causal-flops", default="square", metavar="FORM", help="count causal scores as a square or a triangle"
     )
     parser.add_argument("--mla", default="absorbed", metavar="FORM", help="decode latent attention absorbed or naive")
+    parser.add_argument(
+        "--scan", default="chunked", metavar="FORM", help="count a prompt in layers with a state chunked or recurrent"
+    )
     parser.add_argument("--by", default="component", metavar="KEY", help="rows: component, part or layer")
     parser.add_argument(
         "--device",
@@ -162,6 +166,7 @@ def _cost(table: ParameterTable, options: Options, by: tuple[str, ...], device: 
         dtype_called(options.kv_dtype, "--kv-dtype") if options.kv_dtype else None,
         options.causal_flops,
         options.mla,
+        options.scan,
     )
     found = estimate(table, setting, by_layer="layer" in by)
     second = "decode" if decodes(table, setting) else "prefill"

@@ -233,6 +233,7 @@ def _data(cost: ModelCost) -> dict[str, Any]:
         "setting": {
             "phase": e.setting.phase, "context": e.setting.context, "batch": e.setting.batch, "dtype": e.stored.name,
             "kv_dtype": e.kv_dtype.name, "causal_flops": e.setting.causal, "mla": e.setting.latent,
+            "scan": e.setting.scan,
         },
         **{name: e.total(name) for name in names},
         "activation_nbytes": e.activation_nbytes,

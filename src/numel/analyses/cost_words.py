@@ -43,12 +43,7 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
     if any(a.latent for c in result for a in c.estimate.attentions):
         said.append(_latent(result))
     if any(c.estimate.family.recurrence for c in result):
-        said.append(
-            Text(
-                "layers with a state count as their recurrence: the state is read out by one product and updated element "
-                "by element; a prefill in chunks does more products"
-            )
-        )
+        said.append(_states(result))
     said += _memory(result)
     said += _inputs(result)
     unseen = [c for c in result if not c.estimate.picture and not _is_pictured(c)]
@@ -185,6 +180,19 @@ def _causal(result: Sequence[ModelCost]) -> Text:
     if result[0].estimate.setting.causal == "triangle":
         return Text("causal attention counted as its triangle: token t meets t keys, in a window no more than that")
     return Text("causal attention counted as the whole square n × n, as its eager implementation computes it")
+
+
+def _states(result: Sequence[ModelCost]) -> Text:
+    chunked = {"mamba2", "delta", "kda", "lightning"} & {c.estimate.family.recurrence for c in result}
+    setting = result[0].estimate.setting
+    if chunked and setting.phase != "decode" and setting.scan == "chunked":
+        return Text(
+            "a prompt passes layers with a state in whole chunks, as kernels and transformers' eager code run it; --scan recurrent "
+            "counts it token by token"
+        )
+    return Text(
+        "layers with a state count as their recurrence: the state is read out by one product and updated element by element"
+    )
 
 
 def _latent(result: Sequence[ModelCost]) -> Text:

@@ -15,6 +15,7 @@ from ..core.parameters import Component
 from ..core.records import NamedTuple
 from ..errors import Sentence, UsageError
 from .attention import CROSS, attentions
+from .chunks import in_chunks
 from .distances import distances_of, products
 from .linear import ROUTED, Tokens, linear_cost
 from .pictures import pooled_queries
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from .families import Family
     from .noted import Noted
     from .pictures import Picture
-    from .recurrent import State
     from .setting import Setting
     from .working import Working
 
@@ -130,8 +130,7 @@ def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False)
     distances = distances_of(model.fields, model.family, setting.context)
     tokens = _tokens(setting, model)._replace(distances=distances.n if distances else 0)
     works = _linear(model, tokens, experts, setting, by_layer=by_layer)
-    states = states_of(table, model.fields, model.family)
-    works += _states(states, setting, kv_dtype, n=tokens.all_new, by_layer=by_layer)
+    works += _states(model, setting, kv_dtype, by_layer=by_layer)
     works += _tied_head(table, tokens, setting)
     works += [w for a in found for w in _products(a, setting, kv_dtype, by_layer=by_layer)]
     works += _mixing(model, tokens, setting, by_layer=by_layer)
@@ -235,17 +234,19 @@ def _tokens(setting: Setting, model: Working) -> Tokens:
     return made._replace(one_answer=model.has_one_answer)
 
 
-def _states(
-    kept: Iterable[tuple[Parameter, State]], setting: Setting, kv_dtype: DType, *, n: int, by_layer: bool
-) -> list[Work]:
-    """What layers with a state read out of it for `n` tokens, and its bytes, which do not grow with the context."""
+def _states(model: Working, setting: Setting, kv_dtype: DType, *, by_layer: bool) -> list[Work]:
+    """What layers with a state multiply with it, and its bytes, which do not grow with the context."""
     works = []
-    for row, state in kept:
+    n, is_chunked = 1 if setting.phase == "decode" else setting.context, setting.scan == "chunked"
+    rows = model.table.rows
+    for row, state in states_of(model.table, model.fields, model.family):
         nbytes = 0 if setting.phase == "train" else setting.batch * nbytes_of(kv_dtype, state.kept)
         place = (row.component.value, "state", row.tower, row.layer if by_layer else None)
-        flops = _times(setting) * 2 * state.read * n
-        again = 2 * nbytes  # read, and written again
-        works.append(Work(*place, 0, flops, 0, 0, nbytes, nbytes, again, state.written * n))
+        products, written = state.read * n, state.written * n
+        if is_chunked and setting.phase != "decode" and state.read:
+            products, written = in_chunks(row, n, model.fields, model.family, rows) or (products, written)
+        flops, again = _times(setting) * 2 * setting.batch * products, 2 * nbytes  # read, and written again
+        works.append(Work(*place, 0, flops, 0, 0, nbytes, nbytes, again, setting.batch * written))
     return works
 
 

@@ -27,7 +27,7 @@ class Family(NamedTuple):
     attention, DeepSeek) or "compressed" (DeepSeek-V4).
     `windows`: which layers look back only so far; None: all see the whole context. `unless`: a field that, set, adds
     what is not counted. `both_ways`: one that, set (or of a value), makes an encoder of a decoder. `recurrence`: what
-    layers keep that have a state: "mamba", "mamba2", "delta", "lightning", "rglru", "rwkv" or "conv"; "" for none.
+    layers keep that have a state: "mamba", "mamba2", "delta", "kda" (Kimi delta attention), "lightning", "rglru", "rwkv" or "conv"; "" for none.
     `pictures`: "alone" for an encoder of pictures, "beside" where a text model stands beside one, and both work.
     `sound`: an encoder hears a sound of fixed length. `sharing`: layers run again, "groups" (ALBERT), "ties" (Zamba)
     or "cycles" (HRM).
@@ -294,8 +294,8 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"), Family(attention="gated", recurrence="delta")),
     **dict.fromkeys(("lfm2", "lfm2_moe"), Family(recurrence="conv")),
     "jetmoe": Family(),
-    **dict.fromkeys(("bailing_hybrid", "kimi_linear"), Family(attention="latent", recurrence="delta")),
-    "glm5_next_text": Family(recurrence="delta", streams="hyper"),
+    **dict.fromkeys(("bailing_hybrid", "kimi_linear"), Family(attention="latent", recurrence="kda")),
+    "glm5_next_text": Family(recurrence="kda", streams="hyper"),
     "lfm3": Family(recurrence="conv", windows=Windows(_every(4, first=2), 256)),
     "mvp": Family("encoder_decoder", unless="use_prompt"),
     **dict.fromkeys(_PICTURES.split(), Family("encoder", pictures=ALONE)),

@@ -1,8 +1,7 @@
 """What does a layer that keeps a state instead of a cache do for a token, and how large is that state?
 
 Counted as the recurrence that decoding runs, in FlopCounterMode's convention: the state is read out by one product
-(2 FLOPs for each of its numbers), its update is element by element and 0. A chunked prefill (Mamba-2's) trades that
-for more products; how many depends on the size of the chunks, so they are not in the count.
+(2 FLOPs for each of its numbers), its update is element by element and 0. A prompt in chunks is another matter: `chunks`.
 """
 
 from __future__ import annotations
@@ -63,14 +62,14 @@ def _behind(row: Parameter, fields: TextFields, family: Family) -> State | None:
     if family.recurrence == "mamba2" and row.component is Component.SSM:
         numel = width * fields.integer("mamba_d_state", "ssm_state_size", "state_size")
         return State(numel, numel, width)
-    if row.component is Component.SSM or family.recurrence not in ("delta", "lightning"):
+    if row.component is Component.SSM or family.recurrence not in ("delta", "kda", "lightning"):
         return None
     head = (
         fields.integer("linear_key_head_dim", "linear_head_dim")
-        if family.recurrence == "delta"
+        if family.recurrence in ("delta", "kda")
         else width // fields.n_heads
     )
-    written = 2 * width if family.recurrence == "delta" else width * head + width
+    written = 2 * width if family.recurrence in ("delta", "kda") else width * head + width
     return State(width * head, 2 * width * head, written)
 
 

@@ -16,6 +16,7 @@ ASSUMED = SAFETENSORS_DTYPES["BF16"]  # where neither a file nor a configuration
 PHASES = ("prefill", "decode", "train")
 CAUSAL = ("square", "triangle")
 LATENT = ("absorbed", "naive")
+SCAN = ("chunked", "recurrent")
 
 # What people call element types besides the names that torch and safetensors have for them.
 _SHORT = {
@@ -28,7 +29,8 @@ class Setting(NamedTuple):
     """`context`: tokens of a sequence, the new one included when decoding. `dtype` None: weights as they are stored.
 
     `causal`: whether a causal prompt is counted as the whole square of scores or as its triangle. `latent`: whether
-    decoding with latent attention absorbs the expanding matrices or expands the whole cache anew.
+    decoding with latent attention absorbs the expanding matrices or expands the whole cache anew. `scan`: whether a prompt
+    passes layers with a state in chunks, or token by token as decoding does.
     """
 
     phase: str = "prefill"
@@ -38,6 +40,7 @@ class Setting(NamedTuple):
     kv_dtype: DType | None = None
     causal: str = "square"
     latent: str = "absorbed"
+    scan: str = "chunked"
 
 
 def dtype_called(name: str, option: str) -> DType:
@@ -76,6 +79,7 @@ def checked(setting: Setting) -> Setting:
         ("--phase", setting.phase, PHASES),
         ("--causal-flops", setting.causal, CAUSAL),
         ("--mla", setting.latent, LATENT),
+        ("--scan", setting.scan, SCAN),
     ):
         if value not in known:
             message = Sentence("{option}: not one of {names}", option=f"{what} {value}", names=", ".join(known))
