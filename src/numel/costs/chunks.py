@@ -11,8 +11,6 @@ from ..core.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ..core.parameters import Parameter
     from .families import Family
     from .fields import TextFields
@@ -28,11 +26,13 @@ class Chunked(NamedTuple):
     written: int
 
 
-def in_chunks(row: Parameter, n: int, fields: TextFields, family: Family, rows: Iterable[Parameter]) -> Chunked | None:
-    """A prompt of `n` tokens in the layer of an output projection; None for a recurrence that has no form in chunks."""
+def in_chunks(row: Parameter, n: int, fields: TextFields, family: Family, heads: int) -> Chunked | None:
+    """A prompt of `n` tokens in the layer of an output projection; None for a recurrence that has no form in chunks.
+
+    `heads`: how many decays Mamba-2 has in that layer.
+    """
     width = row.numel // fields.d_model
     if family.recurrence == "mamba2":
-        heads = next(r.numel for r in rows if r.part == "A_log" and _module(r) == _module(row))
         size = fields.integer("chunk_size", "mamba_chunk_size", default=256)
         return _mamba2(n, size, heads, width // heads, fields.integer("mamba_d_state", "ssm_state_size", "state_size"))
     if family.recurrence == "lightning":
@@ -43,11 +43,6 @@ def in_chunks(row: Parameter, n: int, fields: TextFields, family: Family, rows: 
         values = fields.integer("linear_value_head_dim", default=keys)
         return _delta(n, width // values, keys, values, by_channel=family.recurrence == "kda")
     return None
-
-
-def _module(row: Parameter) -> str:
-    """The module that a tensor of a layer belongs to."""
-    return row.tensor.name.removesuffix(".weight").rpartition(".")[0]
 
 
 def _mamba2(n: int, size: int, heads: int, width: int, state: int) -> Chunked:

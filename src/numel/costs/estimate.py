@@ -238,13 +238,14 @@ def _states(model: Working, setting: Setting, kv_dtype: DType, *, by_layer: bool
     """What layers with a state multiply with it, and its bytes, which do not grow with the context."""
     works = []
     n, is_chunked = 1 if setting.phase == "decode" else setting.context, setting.scan == "chunked"
-    rows = model.table.rows
+    heads = {(row.tower, row.layer): row.numel for row in model.table.rows if row.part == "A_log"}
     for row, state in states_of(model.table, model.fields, model.family):
         nbytes = 0 if setting.phase == "train" else setting.batch * nbytes_of(kv_dtype, state.kept)
         place = (row.component.value, "state", row.tower, row.layer if by_layer else None)
         products, written = state.read * n, state.written * n
         if is_chunked and setting.phase != "decode" and state.read:
-            products, written = in_chunks(row, n, model.fields, model.family, rows) or (products, written)
+            n_heads = heads.get((row.tower, row.layer), 1)
+            products, written = in_chunks(row, n, model.fields, model.family, n_heads) or (products, written)
         flops, again = _times(setting) * 2 * setting.batch * products, 2 * nbytes  # read, and written again
         works.append(Work(*place, 0, flops, 0, 0, nbytes, nbytes, again, setting.batch * written))
     return works
