@@ -17,7 +17,7 @@ from ..errors import Sentence, UsageError
 from .attention import CROSS, attentions
 from .chunks import in_chunks
 from .distances import distances_of, products
-from .linear import ROUTED, Tokens, linear_cost
+from .linear import ROUTED, Tokens, alike, linear_cost
 from .pictures import pooled_queries
 from .recurrent import states_of
 from .setting import ASSUMED, checked, nbytes_of, worked_in
@@ -155,6 +155,8 @@ def _linear(
     is_plain = is_plain and not any(is_pile(row) for row, _ in kinds_of(table))
     whole = by_layer or not is_plain or _has_cross(table)
     rows: Iterable[tuple[Parameter, int]] = ((r, 1) for r in table.rows) if whole else kinds_of(table)
+    if model.noted is not None and not model.noted.tells_experts_apart:
+        rows = alike(table.rows)
     times = _times(setting)
     sums: dict[tuple[str, str, str, int | None], list[int]] = {}
     whole_cost: dict[tuple[str, str, str, int | None], list[int]] = {}  # of experts of which no share is taken

@@ -13,6 +13,9 @@ from .setting import nbytes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
     from ..core.dtypes import DType
     from ..core.parameters import Parameter
     from .noted import Noted
@@ -94,6 +97,19 @@ def linear_cost(
     slices = tokens.noted.slices(row.tensor.name) if tokens.noted is not None else 1
     met = min(n // tokens.batch, slices)
     return numel, times * 2 * (numel // slices) * n, nbytes, read * met // slices if slices > 1 else read
+
+
+def alike(rows: Iterable[Parameter]) -> Iterable[tuple[Parameter, int]]:
+    """Each tensor; of a layer's numbered experts the first of those that are alike, with how many there are."""
+    found: dict[object, list[Any]] = {}
+    for row in rows:
+        tensor = row.tensor
+        key: object = tensor.name
+        if row.expert is not None:
+            module, end = tensor.name.partition("expert")[0], tensor.name.rsplit(".", 2)[1:]
+            key = (module, *end, row.role, row.excluded, tensor.shape, tensor.dtype)
+        found.setdefault(key, [row, 0])[1] += 1
+    return ((row, n) for row, n in found.values())
 
 
 def _is_idle(row: Parameter, tokens: Tokens) -> bool:

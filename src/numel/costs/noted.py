@@ -97,6 +97,11 @@ class Noted:
         rule, _ = self._rule(name)
         return rule is not None and rule.word in ("always", "once")
 
+    @property
+    def tells_experts_apart(self) -> bool:
+        """Whether it matters somewhere which of the experts a tensor belongs to."""
+        return any("(?P<expert>" in rule.where.pattern for rule in self._pass.tokens)
+
     def is_shared(self, name: str) -> bool:
         """Whether its vectors are those of the batch together."""
         rule, _ = self._rule(name)
