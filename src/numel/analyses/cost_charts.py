@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..costs.devices import Device
-    from ..costs.estimate import Estimate, Work
+    from ..costs.estimate import Estimate
+    from ..costs.work import Work
     from .cost import ModelCost
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.kinds import kinds_of
 from ..core.report import Note, Text, Unit, Value
-from ..costs.estimate import BLOCK
+from ..costs.attending import BLOCK
 from ..costs.memory import USABLE
 
 TYPE_CHECKING = False

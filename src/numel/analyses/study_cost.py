@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from ..core.parameters import ParameterTable
     from ..core.report import Block
-    from ..costs.estimate import Estimate, Work
+    from ..costs.estimate import Estimate
+    from ..costs.work import Work
 
 
 class Costed(NamedTuple):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .devices import Device
-    from .estimate import Work
+    from .work import Work
 
 
 class Roof(NamedTuple):
