@@ -32,6 +32,7 @@ WHOLE: frozenset[str] = frozenset().union(*(getattr(kind, "WHOLE", ()) for kind 
 MADE_AGAIN: dict[str, tuple[str, ...]] = {
     name: ends for kind in _KINDS for name, ends in getattr(kind, "MADE_AGAIN", {}).items()
 }
+CROPPED: frozenset[str] = flop_wrappers.CROPPED
 LATER: dict[str, Maker] = flop_wrappers.LATER
 KEPT: dict[str, str] = flop_wrappers.KEPT
 DISCARDED: dict[str, tuple[str, ...]] = flop_wrappers.DISCARDED

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers.modeling_outputs import BaseModelOutput
 
 from config_variants import valid
-from flop_inputs import AGREEING, BUILT, DISCARDED, EVERY_TIME, KEPT, LATER, MADE_AGAIN, WHOLE, inputs
+from flop_inputs import AGREEING, BUILT, CROPPED, DISCARDED, EVERY_TIME, KEPT, LATER, MADE_AGAIN, WHOLE, inputs
 from transformers_reference import config_class, every_layer_may_reuse, make_config
 from written_reference import WrittenMode
 
@@ -100,6 +100,8 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
             return Counted(prefill, decode, cached, written, token_written)
         if cache is None:
             return Counted(prefill, None, None, written)
+        if config.model_type in CROPPED:
+            cache.crop(n - cache.get_seq_length())
         caches = (cache, getattr(out, _OF_EAR, None))
         cached = sum(tensor.numel() for tensor in _tensors(caches) if tensor.is_floating_point())  # (others count)
         cached += getattr(out, KEPT[config.model_type]).numel() if config.model_type in KEPT else 0
@@ -108,7 +110,9 @@ def _count(model: Any, config: Any, n: int, batch: int) -> Counted:
             if config.model_type in LATER
             else {}
         )
-        if config.model_type in EVERY_TIME:
+        if config.model_type in CROPPED:
+            decode, token_written, _ = _run(model, past_key_values=cache, **later)
+        elif config.model_type in EVERY_TIME:
             first = model(**inputs(model, config, n - 1, batch), use_cache=True)
             again = inputs(model, config, n if config.model_type in WHOLE else 1, batch) | {
                 name: getattr(first, name) for name in ("past_key_values", _OF_EAR) if hasattr(first, name)

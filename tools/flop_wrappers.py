@@ -114,6 +114,21 @@ AGREEING: dict[str, dict[str, Any]] = {
         | {"decoder_hidden_size": 32, "post_conv_in_channels": 24, "output_channels": 24, "post_conv_out_channels": 40}
         | {"post_conv_mid_channels": 16, "mlp_dim": 40},
     },
+    "pi0": {
+        "vlm_config": {
+            "model_type": "paligemma",
+            "projection_dim": 32,
+            "image_token_id": 5,
+            "text_config": _TEXT | {"model_type": "gemma", "head_dim": 8, "num_key_value_heads": 1},
+            "vision_config": _EYE | {"model_type": "siglip_vision_model", "vision_use_head": False},
+        },
+        "dit_config": _TEXT
+        | {"model_type": "gemma", "hidden_size": 24, "intermediate_size": 40, "head_dim": 8, "num_key_value_heads": 1},
+        "chunk_size": 3,
+        "max_state_dim": 6,
+        "max_action_dim": 7,
+        "cameras": 2,
+    },
     "blip-2": _ASKING,
     "instructblip": _ASKING,
     "instructblipvideo": _ASKING,
@@ -241,13 +256,39 @@ def _left_by_the_eye(config: Any, n: int, batch: int, device: Any) -> dict[str, 
     return {"encoder_outputs": BaseModelOutputWithPooling(last_hidden_state=left, pooler_output=left)}
 
 
+def _moving(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  # noqa: ARG001
+    """A robot's state, and what is to become its movements."""
+    noise = torch.zeros((batch, config.chunk_size, config.max_action_dim), device=device)
+    state = torch.zeros((batch, config.max_state_dim), device=device)
+    return {"state": state, "noise": noise, "timestep": torch.zeros(batch, device=device)}
+
+
+def _acting(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """The same with a prompt, and what the cameras see."""
+    size = config.vlm_config.vision_config.image_size
+    return _moving(config, n, batch, device) | {
+        "input_ids": torch.ones((batch, n), dtype=torch.long, device=device),
+        "pixel_values": torch.zeros((batch, config.cameras, 3, size, size), device=device),
+        "pixel_attention_mask": torch.ones((batch, config.cameras), dtype=torch.bool, device=device),
+    }
+
+
 # What is given beside a new token's id and the cache.
-LATER: dict[str, Maker] = {"kosmos-2": _without_picture, "idefics": _seen_before, "pp_formulanet": _left_by_the_eye}
+LATER: dict[str, Maker] = {
+    "kosmos-2": _without_picture,
+    "idefics": _seen_before,
+    "pp_formulanet": _left_by_the_eye,
+    "pi0": _moving,
+}
+
+# Types whose one step leaves in the cache what the next is not to see: it is cut off, as they do it themselves.
+CROPPED = frozenset({"pi0"})
 
 # What is kept beside the cache, by its name in what comes out.
 KEPT: dict[str, str] = {"idefics": "image_hidden_states"}
 INPUTS: dict[str, Maker] = {
     "kosmos-2": _placed,
+    "pi0": _acting,
     "vision-encoder-decoder": _written,
     "pp_formulanet": _written,
     "pix2struct": _flattened,

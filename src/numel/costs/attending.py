@@ -22,7 +22,7 @@ def products_of(attention: Attention, setting: Setting, kv_dtype: DType, *, by_l
     n, batch = setting.context, setting.batch
     scores, values, extra, expanded = attention.scores, attention.values, 0, 0
     decoding = setting.phase == "decode"
-    is_done = decoding and attention.read == 0  # an encoder's own attention
+    is_done = decoding and attention.read == 0 and attention.pairs is None  # an encoder's own attention
     if decoding and attention.latent is not None:
         if setting.latent == "absorbed":
             scores, values = attention.latent.scores, attention.latent.values
