@@ -188,11 +188,20 @@ def test_texts_and_pictures_and_their_comparison(model_type):
 
 
 @pytest.mark.parametrize(
-    ("model_type", "name"), [("owlvit", "OwlViTForObjectDetection"), ("owlv2", "Owlv2ForObjectDetection")]
+    ("model_type", "name"),
+    [
+        ("owlvit", "OwlViTForObjectDetection"),  # each patch has a box, and is held against a name
+        ("owlv2", "Owlv2ForObjectDetection"),
+        ("blip", "BlipForQuestionAnswering"),
+        ("blip", "BlipForImageTextRetrieval"),
+        ("blip", "BlipModel"),
+        ("idefics", "IdeficsForVisionText2Text"),
+    ],
 )
-def test_each_patch_has_a_box_and_is_held_against_a_name(model_type, name):
+def test_what_another_class_does_with_text_and_picture(model_type, name):
     table, counted = drawn(model_type, 0, name)
-    assert estimate(table, Setting("prefill", N, BATCH)).total("flops") == counted.prefill
+    found = estimate(table, Setting("prefill", N, BATCH))
+    assert (found.total("flops"), found.total("written")) == (counted.prefill, counted.written)
 
 
 @pytest.mark.parametrize("model_type", sorted(filter(knows, WRAPPERS - _TOO_LARGE - _SLOW)))

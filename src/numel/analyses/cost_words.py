@@ -99,8 +99,8 @@ def _inputs(result: Sequence[ModelCost]) -> list[Text]:
     if any(map(_is_pictured, result)):
         said.append(
             Text(
-                "a picture of the size that the configuration states is part of each prompt, and is seen before the first "
-                "new token; --context counts the tokens of the text model, those that stand for the picture too"
+                "a picture is part of each prompt and is seen before the first new token; --context counts the tokens of the "
+                "text model, those too that stand for the picture where some do"
             )
         )
     if any(c.estimate.family.sound for c in result):
