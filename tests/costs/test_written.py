@@ -11,6 +11,7 @@ import pytest
 import numel
 from numel.costs.estimate import estimate, usual_context
 from numel.costs.families import known_types
+from numel.costs.memory import activations
 from numel.costs.setting import Setting
 from numel.costs.written import CONV1D, TURNED_EXPERTS
 
@@ -97,3 +98,10 @@ _IS_TURNED = re.compile(r"is_transposed=True|bmm\(hidden_states, self\.gate_up_p
 
 def _parts(model_type):
     return {row.part for row in numel.inspect({"model_type": model_type}).table.rows}
+
+
+def test_what_a_tower_holds_at_once_is_at_its_widest_stage():
+    """Swin-T by hand: 56 × 56 patches of 96 numbers, of which the first stage's MLP makes 384; later stages hold less."""
+    table = numel.inspect({"model_type": "swin"}).table
+    found = estimate(table, Setting(context=usual_context(table)))
+    assert activations(found) == 56 * 56 * (2 * 96 + 2 * 384) * 2

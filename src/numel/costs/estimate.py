@@ -40,7 +40,8 @@ class Estimate(NamedTuple):
     """The work of every part, in the order of the parameters; attention's own products behind them.
 
     `stored` is the type of the weights, `worked` that of activations, and of the cache where no other is asked for.
-    `size`: height and width of what is seen, of a film its frames before them.
+    `size`: height and width of what is seen, of a film its frames before them. `most_written`: numbers that one tensor's
+    products write in a forward pass, where most are written, experts and logits apart.
     """
 
     table: ParameterTable
@@ -57,6 +58,7 @@ class Estimate(NamedTuple):
     picture: Picture | None = None
     size: tuple[int, ...] = ()
     is_size_assumed: bool = False
+    most_written: int = 0
 
     def total(self, field: str) -> int:
         """The sum of one field of all works."""
@@ -100,7 +102,7 @@ def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False)
     experts = model.experts
     distances = distances_of(model.fields, model.family, setting.context)
     tokens = _tokens(setting, model)._replace(distances=distances.n if distances else 0)
-    works = _linear(model, tokens, experts, setting, by_layer=by_layer)
+    works, most = _linear(model, tokens, experts, setting, by_layer=by_layer)
     works += states(model, setting, kv_dtype, by_layer=by_layer)
     works += tied_head(table, tokens, setting)
     works += [w for a in found for w in products_of(a, setting, kv_dtype, by_layer=by_layer)]
@@ -112,33 +114,39 @@ def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False)
             works.append(Work(*place, 0, 2 * times_of(setting) * n, 0, 0, written=written))
     works += pooling(model, setting)
     sizes = model.n_positions, experts, kv_dtype, stored, worked, model.d_model, model.picture
-    seen = model.size, model.is_size_assumed
+    seen = model.size, model.is_size_assumed, most
     return Estimate(table, setting, model.family, merged(works), found, *sizes, *seen)
+
+
+def _rows(model: Working, *, by_layer: bool) -> Iterable[tuple[Parameter, int]]:
+    """Tensors that work, each for as many as cost the same."""
+    table = model.table
+    if model.noted is not None and not model.noted.tells_experts_apart:
+        return alike(table.rows)
+    # kinds do not tell a decoder's two attentions apart, nor layers that do nothing from others, nor which way a pile leads
+    is_plain = model.family.stack == "decoder" and not model.skipped and model.noted is None
+    is_plain = is_plain and not any(is_pile(row) for row, _ in kinds_of(table))
+    return ((row, 1) for row in table.rows) if by_layer or not is_plain or _has_cross(table) else kinds_of(table)
 
 
 def _linear(
     model: Working, tokens: Tokens, experts: tuple[int, int] | None, setting: Setting, *, by_layer: bool
-) -> list[Work]:
-    """The work of every tensor."""
-    table = model.table
-    # kinds do not tell a decoder's two attentions apart, nor layers that do nothing from others, nor which way a pile leads
-    is_plain = model.family.stack == "decoder" and not model.skipped and model.noted is None
-    is_plain = is_plain and not any(is_pile(row) for row, _ in kinds_of(table))
-    whole = by_layer or not is_plain or _has_cross(table)
-    rows: Iterable[tuple[Parameter, int]] = ((r, 1) for r in table.rows) if whole else kinds_of(table)
-    if model.noted is not None and not model.noted.tells_experts_apart:
-        rows = alike(table.rows)
+) -> tuple[list[Work], int]:
+    """The work of every tensor, and the most numbers that one of them writes (of no expert, and no logits)."""
     times = times_of(setting)
     sums: dict[tuple[str, str, str, int | None], list[int]] = {}
     whole_cost: dict[tuple[str, str, str, int | None], list[int]] = {}  # of experts of which no share is taken
-    for row, n in rows:
+    most = 0
+    for row, n in _rows(model, by_layer=by_layer):
         cost = linear_cost(row, tokens, experts, setting.phase, setting.dtype)
         if cost is not None:
             key, written = _place(row, by_layer=by_layer), numbers(row, cost[1] // (2 * times), model)
             entry = sums.setdefault(key, [0] * 5)
             for k, value in enumerate((*cost, written)):
                 entry[k] += n * value
-            if key[:2] in ROUTED and tokens.noted is not None:
+            if key[:2] not in ROUTED and row.component is not Component.HEAD:
+                most = max(most, written)
+            elif key[:2] in ROUTED and tokens.noted is not None:
                 sure, is_sure = whole_cost.setdefault(key, [0, 0]), tokens.noted.is_sure(row.tensor.name)
                 sure[0] += n * cost[1] if is_sure else 0
                 sure[1] += n * written if is_sure or tokens.noted.is_together(row.tensor.name) else 0
@@ -151,7 +159,7 @@ def _linear(
         if key[:2] in ROUTED and experts is not None:
             for k, n_sure in zip((1, 4), whole_cost.get(key, (0, 0)), strict=True):
                 entry[k] = n_sure + (entry[k] - n_sure) * experts[1] // experts[0]  # of all: nothing is rounded
-    return [Work(*key, *values[:4])._replace(written=values[4]) for key, values in sums.items()]
+    return [Work(*key, *values[:4])._replace(written=values[4]) for key, values in sums.items()], most
 
 
 def _place(row: Parameter, *, by_layer: bool) -> tuple[str, str, str, int | None]:

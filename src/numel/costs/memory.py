@@ -93,7 +93,13 @@ def activations(estimate: Estimate) -> int:
 
 def _activations_of(estimate: Estimate) -> Callable[[int], int]:
     """How the bytes of activations follow from the context, which is tried many times."""
-    setting, picture = estimate.setting, estimate.picture
+    setting, picture, notes = estimate.setting, estimate.picture, estimate.family.notes
+    if notes is not None and notes.reads in (
+        "picture",
+        "sound",
+    ):  # which may have more vectors in one layer than in another
+        stream, most, n = 2 * setting.batch * estimate.d_model, 2 * estimate.most_written, setting.context
+        return lambda context: nbytes_of(estimate.worked, context * stream + -(-context * most // n))
     works_on_text = picture is None or not picture.is_alone
     widest, vocabulary = _widths(estimate, estimate.d_model, {"vision"} if works_on_text else set())
     seen = 0
