@@ -33,6 +33,8 @@ def test_longcat_flash_activates_as_many_as_it_says():
     assert others / per_parameter == pytest.approx(18.6, abs=0.1)
     assert (others + experts) / per_parameter == pytest.approx(27, abs=0.5)
     assert (others + experts * 768 / 512) / per_parameter == pytest.approx(31.3, abs=0.1)
+    said = [str(text) for text in numel.inspect({"model_type": "longcat_flash"}).report("cost").assumptions]
+    assert any("experts do nothing" in text for text in said)
 
 
 # karpathy/nanoGPT@3adf61e1, transformer_sizing.ipynb: the printed table of forward FLOPs, GPT-2 124M, T = 1024. It has

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.counts import experts_of
 from ..core.kinds import kinds_of
 from ..core.report import Note, Text, Unit, Value
 from ..costs.attending import BLOCK
@@ -33,13 +34,7 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
         said.append(Text("no element type is stated for the weights: BF16 taken, --dtype says another"))
     if any(c.estimate.setting.phase == "train" for c in result):
         said.append(Text("a training step is three forward passes: the gradients of a product are two of its size"))
-    if any(c.estimate.n_experts for c in result):
-        said.append(
-            Text(
-                "of routed experts only those of a token work; T tokens touch E·(1 − (1 − k/E)^T) of E experts, the "
-                "expected number when k are drawn for each token at random: so many are read"
-            )
-        )
+    said += _experts(result)
     if any(a.latent for c in result for a in c.estimate.attentions):
         said.append(_latent(result))
     if any(c.estimate.family.recurrence for c in result):
@@ -58,6 +53,25 @@ def assumptions(result: Sequence[ModelCost]) -> tuple[Text, ...]:
             )
         )
     return tuple(said)
+
+
+def _experts(result: Sequence[ModelCost]) -> Iterator[Text]:
+    """Which experts work, and which are read."""
+    if any(c.estimate.n_experts for c in result):
+        yield Text(
+            "of routed experts only those of a token work; T tokens touch E·(1 − (1 − k/E)^T) of E experts, the "
+            "expected number when k are drawn for each token at random: so many are read"
+        )
+    if any(_has_idle_experts(c) for c in result):
+        yield Text(
+            "some of the experts do nothing; the expected share of those that work is counted, drawn as the others"
+        )
+
+
+def _has_idle_experts(cost: ModelCost) -> bool:
+    """Whether a token chooses among more experts than there are matrices for (LongCat-Flash)."""
+    chosen, held = cost.estimate.n_experts, experts_of(cost.estimate.table)
+    return chosen is not None and held is not None and chosen[0] > held[0]
 
 
 def _memory(result: Sequence[ModelCost]) -> tuple[Text, ...]:
