@@ -132,7 +132,10 @@ AGREEING: dict[str, dict[str, Any]] = {
     "blip-2": _ASKING,
     "instructblip": _ASKING,
     "instructblipvideo": _ASKING,
-    "siglip2": {"vision_config": _EYE | {"num_patches": 16, "vision_use_head": True}},
+    "siglip2": {
+        "text_config": _TEXT | {"projection_size": 32, "max_position_embeddings": 16},
+        "vision_config": _EYE | {"num_patches": 16, "vision_use_head": True},
+    },
     "owlvit": {"vision_config": _EYE},
     "owlv2": {"vision_config": _EYE},
     "fast_vlm": {
