@@ -23,6 +23,7 @@ Maker: TypeAlias = "Callable[[Any, int, int, Any], dict[str, Any]]"
 
 _KINDS = (flop_texts, flop_encoders, flop_pictures, flop_sounds, flop_towers, flop_wrappers)
 AGREEING: dict[str, dict[str, Any]] = {name: fields for kind in _KINDS for name, fields in kind.AGREEING.items()}
+# By model type, or by a class that is given something else.
 INPUTS: dict[str, Maker] = {name: make for kind in _KINDS for name, make in kind.INPUTS.items()}
 # Types that are given all of their inputs for each new token again, not token ids alone.
 EVERY_TIME: frozenset[str] = frozenset().union(*(getattr(kind, "EVERY_TIME", ()) for kind in _KINDS))
@@ -53,8 +54,9 @@ def class_of(model_type: str) -> Any:
 def inputs(model: Any, config: Any, n: int, batch: int) -> dict[str, Any]:
     """The arguments of a forward pass over `n` vectors in each of `batch` inputs."""
     takes, device = inspect.signature(model.forward).parameters, next(model.parameters()).device
-    if config.model_type in INPUTS:
-        made = INPUTS[config.model_type](config, n, batch, device)
+    kind = next((kind for kind in (type(model).__name__, config.model_type) if kind in INPUTS), None)
+    if kind is not None:
+        made = INPUTS[kind](config, n, batch, device)
         return {name: value for name, value in made.items() if name in takes or not name.startswith("decoder_")}
     ids = torch.ones((batch, n), dtype=torch.long, device=device)
     given: dict[str, Any] = {"input_ids": ids} if "input_ids" in takes else {}

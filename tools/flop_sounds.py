@@ -250,6 +250,25 @@ def _said_and_heard(config: Any, n: int, batch: int, device: Any) -> dict[str, A
     }
 
 
+def _adapted(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """SeamlessM4T hears a sound, of whose frames an adapter makes `n` vectors."""
+    frames = n
+    for _ in range(config.num_adapter_layers if config.add_adapter else 0):
+        frames = (frames - 1) * config.adaptor_stride + config.adaptor_kernel_size - 2 * (config.adaptor_stride // 2)
+    features = torch.zeros((batch, frames, config.feature_projection_input_dim), device=device)
+    return {"input_features": features} | _written(n, batch, device)
+
+
+def _read_out(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
+    """SpeechT5 reads a text, and goes on with a spectrogram in somebody's voice."""
+    return {
+        "input_ids": torch.ones((batch, n), dtype=torch.long, device=device),
+        "decoder_input_values": torch.zeros((batch, n, config.num_mel_bins), device=device),
+        "speaker_embeddings": torch.zeros((batch, config.speaker_embedding_dim), device=device),
+        "use_cache": False,
+    }
+
+
 def _description(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:
     """MusicGen: the codes of every stream below each other."""
     codes = torch.ones((batch * config.decoder.num_codebooks, n), dtype=torch.long, device=device)
@@ -444,6 +463,8 @@ INPUTS: dict[str, Maker] = {
     "kyutai_speech_to_text": _codes_and_word,
     **dict.fromkeys(("seamless_m4t", "seamless_m4t_v2"), _read),
     "speecht5": _wave_and_written,
+    "SpeechT5ForTextToSpeech": _read_out,
+    **dict.fromkeys(("SeamlessM4TForSpeechToText", "SeamlessM4Tv2ForSpeechToText"), _adapted),
     "voxtral_realtime": _said_and_heard,
     "speech-encoder-decoder": _heard_and_written,
     **dict.fromkeys(("musicgen", "musicgen_melody"), _description),
