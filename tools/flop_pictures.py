@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import torch
+from transformers.models.dinat import modeling_dinat
+from transformers.utils import import_utils
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,6 +157,13 @@ AGREEING: dict[str, dict[str, Any]] = {
         "num_hidden_layers": 2,
         "type_vocab_size": 2,
     },
+    "dinat": {  # neighbourhoods that the picture holds, that are higher than it, and larger both ways
+        "image_size": [64, 90],
+        "depths": [2, 2, 1],
+        "num_heads": [2, 2, 4],
+        "dilations": [[1, 5], [3, 2], [3]],
+        "kernel_size": 3,
+    },
     "focalnet": {"image_size": 64, "patch_size": 4},
     "mobilevit": {"image_size": [64, 90], "patch_size": 2},
     "poolformer": {"image_size": [64, 90], "num_encoder_blocks": 4, "pool_size": 3},
@@ -213,7 +223,52 @@ def _encodes(cls: Any, config: Any) -> Any:
     return made
 
 
-BUILT: dict[str, Callable[[Any, Any], Any]] = {"ChameleonVQVAE": _encodes, "Emu3VQVAE": _encodes}
+def _scores_of_neighbours(queries: Any, keys: Any, distances: Any, width: int, gap: int) -> Any:  # noqa: ARG001
+    """natten2dqkrpb in torch's own products: of each place the scores of its width × width neighbours, `gap` places apart.
+
+    The kernels of natten, which only some graphics cards run, are nothing that the counter sees. (batch, heads, height,
+    width, neighbours) is made, as transformers wants it, of (batch, width, height, heads, numbers), as 5.23 gives it,
+    whose transpose puts no heads where natten looks for them. What distances add is no product.
+    """
+    queries, keys = (each.permute(0, 3, 2, 1, 4) for each in (queries, keys))
+    return (queries[..., None, :] @ _neighbours(keys, width, gap).transpose(-1, -2))[..., 0, :]
+
+
+def _sums_of_neighbours(shares: Any, values: Any, width: int, gap: int) -> Any:
+    """natten2dav: the values of each place's neighbours, in these shares."""
+    return (shares[..., None, :] @ _neighbours(values.permute(0, 3, 2, 1, 4), width, gap))[..., 0, :]
+
+
+def _neighbours(vectors: Any, width: int, gap: int) -> Any:
+    """(batch, heads, height, width, neighbours, numbers) of (batch, heads, height, width, numbers)."""
+    down, across = (_nearest(side, width, gap) for side in vectors.shape[2:4])
+    found = vectors[:, :, down[:, None, :, None], across[None, :, None, :]]
+    return found.flatten(4, 5)
+
+
+def _nearest(side: int, width: int, gap: int) -> Any:
+    """For each place of a row its neighbours: every gap-th place, as many on both sides, or at the edge as many inside."""
+    rows = []
+    for place in range(side):
+        last = (side - 1 - place % gap) // gap + 1 - width
+        first = min(max(place // gap - width // 2, 0), last)
+        rows.append([(first + i) * gap + place % gap for i in range(width)])
+    return torch.tensor(rows)
+
+
+def _without_natten(cls: Any, config: Any) -> Any:
+    """DiNAT with these two in the place of natten's functions, for which alone it asks."""
+    modeling_dinat.natten2dqkrpb, modeling_dinat.natten2dav = _scores_of_neighbours, _sums_of_neighbours
+    there = (lambda: True, "")
+    with patch.dict(import_utils.BACKENDS_MAPPING, {"natten": there}):
+        return cls._from_config(config, attn_implementation="eager")
+
+
+BUILT: dict[str, Callable[[Any, Any], Any]] = {
+    "ChameleonVQVAE": _encodes,
+    "Emu3VQVAE": _encodes,
+    **dict.fromkeys(("DinatModel", "DinatBackbone", "DinatForImageClassification"), _without_natten),
+}
 
 
 def _to_code(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  # noqa: ARG001
@@ -226,7 +281,7 @@ def _to_code(config: Any, n: int, batch: int, device: Any) -> dict[str, Any]:  #
 
 
 INPUTS: dict[str, Maker] = {
-    **dict.fromkeys(("resnet", "bit", "regnet", "poolformer", "cvt", "hgnet_v2", "pp_lcnet"), _seen(224)),
+    **dict.fromkeys(("resnet", "bit", "regnet", "poolformer", "cvt", "hgnet_v2", "pp_lcnet", "dinat"), _seen(224)),
     "segformer": _seen(512),
     "florence_vision": lambda config, n, batch, device: {
         "hidden_states": _seen(768)(config, n, batch, device)["pixel_values"]
