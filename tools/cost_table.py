@@ -24,9 +24,10 @@ experts and not twice; what is no work but written as a product, the mask of Lla
 tiles and the means of Gemma 4's patches. Pixtral's pictures are compared one by one, since a batch is one masked sequence there. When a new token passes the gated delta rule,
 the two products that read the state are counted, which transformers writes element by element, so that torch counts 0. Around a text model the prompt alone is
 compared, and `llama4`, `qwen3_5` and `qwen3_5_moe` were not run whole, only their text models; `fast_vlm` and `gemma3n` without
-their towers, which another library would build. Attention in blocks (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) is
+their towers. These two timm builds; it asks for torchvision, which brings a torch of its own and so has no place in the tests: the towers ran
+by hand, transformers around them, at four sizes of picture each, and the tests hold the numbers to the digit (`tools/timm_reference.py`). Attention in blocks (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) is
 counted as transformers runs it: padding to whole blocks is work there, and no token sees everything unless the model says which.
-MRA's kernel, for GPUs alone, was replaced by the same products in torch. A part that stands alone (a Q-Former, the decoder of T5Gemma 2)
+MRA's kernel, for GPUs alone, was replaced by the same products in torch, and so was DiNAT's. A part that stands alone (a Q-Former, the decoder of T5Gemma 2)
 looks at as many vectors of an encoder as it has of its own. Of LongCat-Flash the expected share of experts that do something is
 counted, and was compared where all do; a half of the first value that Zaya makes of zeros is left out. BLT has as many patches as its
 patch_size says; for it, Reformer and LLaDA 2 no single new token is counted. DiffusionGemma reads, and passes once over its canvas.
@@ -44,10 +45,11 @@ các góc quay; những đầu ra tích chập bị bỏ đi; các ánh xạ đ�
 thay vì hai lần; những gì không phải là việc mà được viết thành phép nhân: mặt nạ các ô của
 Llama 3.2 và trung bình các mảnh của Gemma 4. Ảnh của Pixtral được so từng ảnh một, vì ở đó cả lô là một chuỗi có mặt nạ. Khi một token mới đi qua quy tắc delta có cổng, hai phép nhân đọc trạng thái
 được tính, còn transformers viết chúng theo từng phần tử nên torch đếm là 0. Với mô hình bao quanh chỉ so lời nhắc; `llama4`, `qwen3_5` và
-`qwen3_5_moe` không được chạy nguyên, chỉ mô hình văn bản của chúng; `fast_vlm` và `gemma3n` được chạy không có tháp, vì tháp
-do một thư viện khác dựng. Chú ý theo khối (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) được tính đúng như
+`qwen3_5_moe` không được chạy nguyên, chỉ mô hình văn bản của chúng; `fast_vlm` và `gemma3n` được chạy không có tháp. Hai tháp
+ấy do timm dựng; timm cần torchvision, mà torchvision kéo theo một bản torch riêng nên không đưa vào môi trường kiểm thử được: chúng được chạy
+bằng tay, có transformers bọc ngoài, mỗi tháp với bốn cỡ ảnh, và các bài kiểm thử giữ đúng những con số ấy đến từng chữ số (`tools/timm_reference.py`). Chú ý theo khối (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) được tính đúng như
 transformers chạy: phần đệm cho đủ khối là việc thật ở đó, và không token nào thấy mọi thứ trừ khi mô hình nói rõ token nào.
-Kernel của MRA, chỉ dành cho GPU, được thay bằng chính các phép nhân ấy trong torch. Một bộ phận đứng riêng (Q-Former, bộ giải mã của
+Kernel của MRA, chỉ dành cho GPU, được thay bằng chính các phép nhân ấy trong torch; kernel của DiNAT cũng vậy. Một bộ phận đứng riêng (Q-Former, bộ giải mã của
 T5Gemma 2) nhìn vào số vectơ của bộ mã hóa bằng số vectơ của chính nó. Với LongCat-Flash, phần chuyên gia có làm việc được tính
 theo kỳ vọng, và được so ở cấu hình mà mọi chuyên gia đều làm việc; nửa giá trị đầu tiên mà Zaya tính từ số 0 thì không tính. BLT có số mảnh theo
 patch_size; với BLT, Reformer và LLaDA 2, không tính riêng một token mới nào. DiffusionGemma đọc văn bản, rồi đi qua khung viết một lần.
@@ -113,7 +115,8 @@ def page(language: str) -> str:
     parts = [LEAD[language]]
     for kind, title in TITLES[language].items():
         names = sorted(sections[kind])
-        parts.append(f"## {title}: {len(names)}\n\n{' · '.join(f'`{name}`' for name in names)}\n")
+        if names:
+            parts.append(f"## {title}: {len(names)}\n\n{' · '.join(f'`{name}`' for name in names)}\n")
     return "\n".join(parts)
 
 
