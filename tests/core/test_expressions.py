@@ -118,7 +118,8 @@ def test_a_product_is_of_numbers_alone(text):
 
 def test_a_power_is_of_small_numbers_alone():
     assert compile_expression("96 * 2 ** stage").evaluate({"stage": 3}) == 768
-    for text in ("2 ** 100000", "n ** 2", "2 ** -1", "2 ** names", "names ** 2"):
+    assert compile_expression("n ** 2").evaluate({"n": 10**12}) == 10**24
+    for text in ("2 ** 100000", "n ** 9", "2 ** -1", "2 ** names", "names ** 2"):
         with pytest.raises(TypeError):
             compile_expression(text).evaluate({"n": 10**12, "names": ["x"]})
 

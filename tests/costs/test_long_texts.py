@@ -18,12 +18,20 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # torch and transformers warn
 
 BATCH = 2
 _BLOCKS = {"attention_type": "block_sparse", "block_size": 4, "num_random_blocks": 1, "max_position_embeddings": 40}
+_LED = {
+    "encoder_layers": 1,
+    "attention_window": [1024],
+    "max_encoder_position_embeddings": 1024,
+    "max_decoder_position_embeddings": 64,
+}
 SETTINGS = [
     ("big_bird", "BigBirdForMaskedLM", 30, _BLOCKS),  # eight blocks, the last one padded
     ("bigbird_pegasus", "BigBirdPegasusForConditionalGeneration", 30, _BLOCKS),
     ("nystromformer", "NystromformerForMaskedLM", 12, {"num_landmarks": 4, "segment_means_seq_len": 12}),
     ("mra", "MraForMaskedLM", 96, {"max_position_embeddings": 96, "block_per_row": 1, "approx_mode": "sparse"}),
     ("longt5", "LongT5ForConditionalGeneration", 27, {"encoder_attention_type": "local", "local_radius": 3}),
+    # windows of 1,024 tokens, as LED-large has
+    ("led", "LEDForConditionalGeneration", 30, _LED),
     (
         "funnel",
         "FunnelForMaskedLM",

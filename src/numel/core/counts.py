@@ -78,7 +78,7 @@ def experts_of(table: ParameterTable) -> tuple[int, int] | None:
     # first as the blueprint reads them: a configuration may hold a field of that name beside the one that counts
     stated = [table.hyperparameters, table.config.fields if table.config else {}]
     experts, used = _find(stated, _EXPERTS), _find(stated, _EXPERTS_PER_TOKEN)
-    return None if not experts or used is None or used > experts else (experts, used)
+    return None if not experts or used is None or not 0 <= used <= experts else (experts, used)
 
 
 # What configurations call the number of routed experts, and how many of them a token passes through.

@@ -25,7 +25,7 @@ _LONGEST_LIST = 100_000
 _MOST_FACTORS = 64
 _MOST_PRIMES, _LARGEST_PRIME = 10_000, 10**15
 _BASES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
-_LARGEST_BASE, _LARGEST_EXPONENT = 1_000, 30
+_LARGEST_EXPONENT, _MOST_DIGITS = 30, 90
 
 
 def round_up(value: int, multiple: int) -> int:
@@ -145,8 +145,9 @@ def _times(a: Any, b: Any) -> Any:
 
 
 def _power(a: Any, b: Any) -> Any:
-    """`a ** b` of small numbers alone: what doubles from stage to stage."""
-    if isinstance(a, (int, float)) and isinstance(b, int) and abs(a) <= _LARGEST_BASE and 0 <= b <= _LARGEST_EXPONENT:
+    """`a ** b` of at most 90 digits: what doubles from stage to stage, the places of a square."""
+    are_numbers = isinstance(a, (int, float)) and isinstance(b, int)
+    if are_numbers and 0 <= b <= _LARGEST_EXPONENT and abs(a) <= 10 ** (_MOST_DIGITS // max(b, 1)):
         return a**b
     raise TypeError
 

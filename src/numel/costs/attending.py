@@ -87,7 +87,8 @@ def _pairs(attention: Attention, setting: Setting) -> int:
     if setting.causal == "square" or attention.is_cross or attention.read == 0:
         return n * (span if attention.stride else n)
     if attention.stride:  # token t sees t // stride stretches, at most as many as are chosen
-        return sum(min(t // attention.stride, span) for t in range(1, n + 1))
+        whole = min(n // attention.stride, span)  # before token whole · stride every stretch that is there is seen
+        return attention.stride * whole * (whole - 1) // 2 + whole * (n - whole * attention.stride + 1)
     return span * (span + 1) // 2 + (n - span) * span
 
 

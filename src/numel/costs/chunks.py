@@ -75,7 +75,7 @@ def _delta(n: int, heads: int, keys: int, values: int, *, by_channel: bool) -> C
 
 def _lightning(n: int, size: int, heads: int, width: int) -> Chunked:
     """Lightning attention (MiniMax 2025, arXiv 2501.08313): scores within a block, one product each with and to the state."""
-    blocks = [size] * (n // size) + ([n % size] if n % size else [])
-    products = sum(2 * block * block * width + 2 * block * width * width for block in blocks)
-    written = sum(block * block + 2 * block * width + width * width for block in blocks)
-    return Chunked(heads * products, heads * written)
+    whole, rest = divmod(n, size)
+    n_blocks, squares = whole + (rest > 0), whole * size * size + rest * rest
+    products = 2 * squares * width + 2 * n * width * width
+    return Chunked(heads * products, heads * (squares + 2 * n * width + n_blocks * width * width))

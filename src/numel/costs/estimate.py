@@ -12,7 +12,7 @@ from fractions import Fraction
 from ..core.kinds import kinds_of
 from ..core.parameters import Component
 from ..core.records import NamedTuple
-from ..errors import Sentence, UsageError
+from ..errors import Sentence, UnsupportedError, UsageError
 from .attending import blocks, products_of
 from .attention import CROSS, attentions
 from .distances import distances_of, products
@@ -140,6 +140,7 @@ def _linear(
     for row, n in _rows(model, by_layer=by_layer):
         cost = linear_cost(row, tokens, experts, setting.phase, setting.dtype)
         if cost is not None:
+            _check_experts(row, cost[1], model)
             key, written = _place(row, by_layer=by_layer), numbers(row, cost[1] // (2 * times), model)
             entry = sums.setdefault(key, [0] * 5)
             for k, value in enumerate((*cost, written)):
@@ -195,6 +196,16 @@ def _check(model: Working, setting: Setting) -> None:
     if model.family.stack == "encoder" and setting.phase == "decode":
         message = Sentence("{model}: an encoder reads all at once and decodes nothing", model=table.name)
         raise UsageError(message, hint=Sentence("give {option}", option="--phase prefill"))
+
+
+def _check_experts(row: Parameter, flops: int, model: Working) -> None:
+    """Raises UnsupportedError for an expert of which nobody says how many tokens pass through it."""
+    if model.experts is not None or not flops or (row.component.value, row.part) not in ROUTED:
+        return
+    if model.noted is None or not model.noted.is_sure(row.tensor.name):
+        name, n = "num_experts_per_tok", model.table.name
+        message = Sentence("{model}: the configuration does not say {field}", model=n, field=name)
+        raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {name}=…"))
 
 
 def _stored(table: ParameterTable) -> DType:
