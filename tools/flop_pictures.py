@@ -241,12 +241,12 @@ def _sums_of_neighbours(shares: Any, values: Any, width: int, gap: int) -> Any:
 
 def _neighbours(vectors: Any, width: int, gap: int) -> Any:
     """(batch, heads, height, width, neighbours, numbers) of (batch, heads, height, width, numbers)."""
-    down, across = (_nearest(side, width, gap) for side in vectors.shape[2:4])
+    down, across = (nearest(side, width, gap) for side in vectors.shape[2:4])
     found = vectors[:, :, down[:, None, :, None], across[None, :, None, :]]
     return found.flatten(4, 5)
 
 
-def _nearest(side: int, width: int, gap: int) -> Any:
+def nearest(side: int, width: int, gap: int) -> Any:
     """For each place of a row its neighbours: every gap-th place, as many on both sides, or at the edge as many inside."""
     rows = []
     for place in range(side):
