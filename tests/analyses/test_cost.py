@@ -68,6 +68,29 @@ def test_what_is_remarked_of_a_device_is_translated(capsys):
         assert said in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [
+        (
+            "h200x2",
+            "9.6 TB/s, 1.979 PFLOP/s in 16 bits together",
+        ),  # NVIDIA's 1,979 TFLOP/s with sparsity, halved, of two
+        ("m1-max", "10.4 TFLOP/s in 32 bits together"),
+        ("m3-ultra", "819 GB/s together, and no peak is stated"),
+    ],
+)
+def test_of_which_width_products_reach_the_peak_is_said(capsys, device, said):
+    assert main(["cost", "gpt2", "--device", device]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_state_is_said_to_be_a_part_of_the_cache(capsys):
+    assert main(["cost", "ai21labs/Jamba-v0.1"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "25.5 MB (24.3 MiB) at this context" in said  # 1,024 × 16,384, and 28 × 8,192 × (16 + 3) × 2 of state
+    assert "8.7 MB (8.3 MiB) of the cache are a state" in said
+
+
 def test_a_training_step_says_what_stays_for_its_backward_pass(capsys):
     assert main(["cost", "gpt2", "--phase", "train"]) == 0
     said = " ".join(capsys.readouterr().out.split())

@@ -11,7 +11,7 @@ from numel.costs import here
 from numel.costs.devices import DEVICES, device_called
 from numel.costs.estimate import estimate
 from numel.costs.setting import Setting
-from numel.errors import UsageError
+from numel.errors import NumelError, UsageError
 
 
 def test_this_machine_is_measured_by_a_product_and_a_copy(monkeypatch):
@@ -63,3 +63,13 @@ def test_one_line_says_what_makes_no_sense(model, setting, said):
 def test_an_unknown_device_is_answered_with_the_known_ones():
     with pytest.raises(UsageError, match="no such device"):
         device_called("h900")
+
+
+@pytest.mark.parametrize(
+    ("side", "said"),
+    [(5, "there is no picture of 5 × 5 pixels"), (0, "image_size=0: the configuration does not say image_size")],
+)
+def test_a_picture_smaller_than_a_patch_is_none(side, said):
+    table = numel.inspect("google/vit-base-patch16-224", overrides={"image_size": side}).table
+    with pytest.raises(NumelError, match=said):
+        estimate(table, Setting(context=1))

@@ -109,10 +109,10 @@ def _total_roof(cost: ModelCost) -> tuple[Any, ...]:
 def _cache_notes(e: Estimate) -> list[Note]:
     if e.setting.phase == "train":
         return []
-    state = Text("a state of {state} besides, whatever the context", {"state": Value(e.state_nbytes, Unit.NBYTES)})
-    states = [Note(state)] if e.state_nbytes else []
+    kept = {"state": Value(e.state_nbytes, Unit.NBYTES)}
     if not e.kv_per_token:
-        return states
+        return [Note(Text("a state of {state} is kept, whatever the context", kept))] if e.state_nbytes else []
+    states = [Note(Text("{state} of the cache are a state, whatever the context", kept))] if e.state_nbytes else []
     windows = sorted({a.window for a in e.attentions if a.window is not None})
     values = {
         "per_token": Value(e.kv_per_token, Unit.NBYTES),
@@ -120,7 +120,9 @@ def _cache_notes(e: Estimate) -> list[Note]:
         "layers": Value(sum(1 for a in e.attentions if a.kept), Unit.COUNT),
         "minimum": Value(e.total("kv_nbytes"), Unit.NBYTES),
         "reserved": Value(e.total("reserved_nbytes"), Unit.NBYTES),
-        "windows": Value(", ".join(map(str, windows)), Unit.NAME),
+        "windows": Value(windows[0], Unit.COUNT)
+        if len(windows) == 1
+        else Value(", ".join(map(str, windows)), Unit.NAME),
         "n": Value(sum(1 for a in e.attentions if a.window is not None), Unit.COUNT),
     }
     notes = [
@@ -166,6 +168,7 @@ def _device_notes(cost: ModelCost) -> list[Note]:
         "memory": Value(fit.device.all_nbytes, Unit.NBYTES),
         "bandwidth": Value(fit.device.all_bandwidth, Unit.BYTE_RATE),
         "peak": Value(fit.device.peak(e.stored.name), Unit.FLOP_RATE),
+        "bits": Value(fit.device.peak_bits(e.stored.name), Unit.COUNT),
         "source": Value(fit.device.source, Unit.NAME),
         "remark": Value(fit.device.remark, Unit.WORD),
         "usable": Value(fit.usable, Unit.NBYTES),
@@ -195,9 +198,13 @@ def _device_notes(cost: ModelCost) -> list[Note]:
 def _device_note(device: Device, values: dict[str, Value | Text]) -> Note:
     """What the device is taken to do, and who says so."""
     if device.name != HERE:
-        template = "{count} × {device}: {memory}, {bandwidth}, {peak} together; source: {source}"
+        template = "{count} × {device}: {memory}, {bandwidth}, {peak} in {bits} bits together; source: {source}"
         if device.remark:
-            template = "{count} × {device}: {memory}, {bandwidth}, {peak} together; source: {source} ({remark})"
+            template = (
+                "{count} × {device}: {memory}, {bandwidth}, {peak} in {bits} bits together; source: {source} ({remark})"
+            )
+        if device.peak_bf16 is None:
+            template = "{count} × {device}: {memory}, {bandwidth} together, and no peak is stated; source: {source}"
         return Note(Text(template, values))
     template = (
         "this machine, measured now: {memory}; {bandwidth} (the best of several copies, read and written); {peak} (the best "

@@ -19,7 +19,8 @@ _GB, _MIB, _GIB, _T = 10**9, 2**20, 2**30, 10**12
 class Device(NamedTuple):
     """One device, or `n_devices` alike. `nbytes`, `bandwidth` (bytes/s) and peaks (FLOP/s) are of one.
 
-    `remark`: how its peaks are meant (translated as locale/words.txt has it).
+    `remark`: how its peaks are meant (translated as locale/words.txt has it). `wide_bits`: of which width the products are
+    whose peak `peak_bf16` is: 32 where 16 bits are no faster, or nobody says that they are.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Device(NamedTuple):
     source: str
     n_devices: int = 1
     remark: str = ""
+    wide_bits: int = 16
 
     def peak(self, dtype: str) -> int | None:
         """FLOP/s at the element type of the weights, of all devices together; 8 bits without a peak of their own run as 16."""
@@ -38,8 +40,8 @@ class Device(NamedTuple):
         return one * self.n_devices if one else None
 
     def peak_bits(self, dtype: str) -> int:
-        """Of which width the products are whose peak `peak` is: 8 or 16."""
-        return 8 if dtype.startswith("F8") and self.peak_fp8 else 16
+        """Of which width the products are whose peak `peak` is: 8, 16 or 32."""
+        return 8 if dtype.startswith("F8") and self.peak_fp8 else self.wide_bits
 
     @property
     def all_nbytes(self) -> int:
@@ -75,7 +77,7 @@ DEVICES: dict[str, Device] = {
                "https://www.amd.com/en/products/accelerators/instinct/mi300/mi300x.html"),
         Device("m1-max", "Apple M1 Max", 64 * _GIB, 400 * _GB, round(10.4 * _T), None,
                "https://www.apple.com/newsroom/2021/10/introducing-m1-pro-and-m1-max/",
-               remark="FP32 of the GPU"),
+               remark="FP32 of the GPU", wide_bits=32),
         Device("m3-ultra", "Apple M3 Ultra", 512 * _GIB, 819 * _GB, None, None,
                "https://www.apple.com/newsroom/2025/03/apple-reveals-m3-ultra/"),
         Device("xeon-8480", "Intel Xeon Platinum 8480+, 8 × DDR5-4800", 512 * _GIB, round(307.2 * _GB),
@@ -95,7 +97,7 @@ def device_called(text: str) -> Device:
     if word == HERE:
         from .here import measured_here  # (numpy is slow to import)
 
-        return measured_here(Device(HERE, HERE, _memory(), 0, None, None, ""))
+        return measured_here(Device(HERE, HERE, _memory(), 0, None, None, "", wide_bits=32))
     found = re.fullmatch(r"(?:(\d{1,5})x)?([a-z][\w-]*?)(?:x(\d{1,5}))?", word)
     name = found[2] if found else word
     device = DEVICES.get(name) or DEVICES.get(name.replace("-", ""))

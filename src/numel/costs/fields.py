@@ -69,12 +69,12 @@ class TextFields:
         stated, filled = (self._outer, self._filled) if outer else self._layers
         return _filled_in(stated, filled)
 
-    def integer(self, *names: str, default: int | None = None) -> int:
-        """The first of these fields as a whole number. Raises UnsupportedError where none is one."""
+    def integer(self, *names: str, default: int | None = None, least: int = 0) -> int:
+        """The first of these fields as a whole number, of `least` or more. Raises UnsupportedError where none is one."""
         found = self.get(*names)
         if found is None:
             found = default
-        if type(found) is not int or found < 0:
+        if type(found) is not int or found < least:
             message = Sentence("{model}: the configuration does not say {field}", model=self._name, field=names[0])
             raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {names[0]}=…"))
         return found

@@ -10,7 +10,6 @@ import re
 
 from ..core.parameters import Component
 from ..core.records import NamedTuple
-from ..errors import Sentence, UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,11 +68,10 @@ def _patches(seen: TextFields, *, is_beside: bool) -> tuple[int, tuple[int, ...]
 def _pair(fields: TextFields, name: str) -> tuple[int, int]:
     """A size that holds for both directions, or one for each."""
     found = fields.get(name)
-    both = found if isinstance(found, (list, tuple)) and len(found) == 2 else (found, found)
-    if not all(type(size) is int and size > 0 for size in both):
-        fields.integer(name)  # says what is missing
-        raise UnsupportedError(Sentence("{model}: the configuration does not say {field}", model="", field=name))
-    return both[0], both[1]
+    if isinstance(found, (list, tuple)) and len(found) == 2 and all(type(size) is int and size > 0 for size in found):
+        return found[0], found[1]
+    side = fields.integer(name, least=1)
+    return side, side
 
 
 def works_on_pictures(row: Parameter, picture: Picture | None) -> bool:

@@ -129,7 +129,7 @@ def working(table: ParameterTable) -> Working:
     if experts is not None and choices is not None:
         experts = choices, experts[1]
     made = Working(table, fields, family, seen, heard, skipped, again, experts, noted)
-    if any(side < 1 for side in made.size):
+    if any(side < 1 for side in made.size) or (seen is not None and seen.size and seen.n_patches < 1):
         sides = " × ".join(map(str, made.size))
         message = Sentence("{model}: there is no picture of {sides} pixels", model=table.name, sides=sides)
         raise UsageError(message, hint=Sentence("give {option}", option="--set image_size=…"))
