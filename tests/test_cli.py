@@ -141,6 +141,16 @@ def test_set_reaches_into_a_configuration_inside(capsys):
     assert totals[0] - totals[1] == 44 * 5376
 
 
+def test_set_reaches_into_a_configuration_that_is_left_out(capsys):
+    """SigLIP's defaults: a vocabulary of 32,000 × 768; (384 / 16)² places instead of (224 / 16)², each of 768 numbers."""
+    totals = []
+    for more in ((), ("--set", "text_config.vocab_size=31000"), ("--set", "vision_config.image_size=384")):
+        _, out, _ = run(capsys, "google/siglip-base-patch16-224", *more, "--json")
+        totals.append(json.loads(out)["models"][0]["counts"]["total"])
+    assert totals[0] - totals[1] == 1000 * 768
+    assert totals[2] - totals[0] == (24**2 - 14**2) * 768
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -268,6 +268,7 @@ def _from_config(config: ModelConfig, source: Source, name: str | None, wanted: 
     if not has_blueprint(model_type):
         return _without_blueprint(config, shown, wanted)
     blueprint = load(model_type)
+    config = _with_parts(config, overrides, blueprint)
     changed = config.changed(overrides)
     in_memory = wanted.form == "memory"
     try:
@@ -280,6 +281,14 @@ def _from_config(config: ModelConfig, source: Source, name: str | None, wanted: 
         warnings=(*inventory.warnings, *_misspelt(config, inventory, blueprint.rules)),
         published=() if overrides or source.kind == "preset" else _published_with(inventory),
     )
+
+
+def _with_parts(config: ModelConfig, overrides: Mapping[str, Any], blueprint: Blueprint) -> ModelConfig:
+    """The configuration with each part that is to be changed, empty where the file leaves it out and it is filled in whole."""
+    parts = {rule.name for rule in blueprint.rules if rule.mode == "is"}
+    wanted = {field.partition(".")[0] for field in overrides if "." in field}
+    left_out: dict[str, Any] = {name: {} for name in sorted(wanted & parts) if config.fields.get(name) is None}
+    return config._replace(fields={**config.fields, **left_out}) if left_out else config
 
 
 def _check_known(field: str, values: Mapping[str, Any], fields: Mapping[str, Any], blueprint: Blueprint) -> None:
