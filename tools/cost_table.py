@@ -66,7 +66,7 @@ TITLES = {
         "sounds": "Encoders of sounds (`--context` counts the vectors that their layers see)",
         "empty": "Without a parameter: there is nothing to cost",
         "kin": "Unknown to transformers, held to a covered type of the same shapes",
-        "refused": "Refused by name: what they do to text has not been held against torch, or did not agree",
+        "refused": "Refused by name: what they do has not been held against torch, or did not agree",
     },
     "vi": {
         "decoder": "Bộ giải mã", "encoder": "Bộ mã hóa (không có bộ nhớ đệm)", "encoder_decoder": "Mã hóa-giải mã",
@@ -77,7 +77,7 @@ TITLES = {
         "sounds": "Bộ mã hóa âm thanh (`--context` là số vectơ mà các lớp của chúng thấy)",
         "empty": "Không có tham số nào: không có gì để tính",
         "kin": "transformers không có, được so với một loại tính được có cùng kích thước",
-        "refused": "Từ chối và nêu tên: cách chúng xử lý văn bản chưa được so với torch, hoặc không khớp",
+        "refused": "Từ chối và nêu tên: cách chúng tính toán chưa được so với torch, hoặc không khớp",
     },
 }  # fmt: skip
 

@@ -84,6 +84,12 @@ def test_of_which_width_products_reach_the_peak_is_said(capsys, device, said):
     assert said in " ".join(capsys.readouterr().out.split())
 
 
+def test_the_lens_tells_bytes_of_weights_from_those_of_the_cache(capsys):
+    """12 layers × 2 × 768 numbers of 4 bytes for each of 1,024 tokens."""
+    for phase in ("prefill", "decode"):
+        assert answer(capsys, "gpt2")["lens"][phase]["kv_moved_nbytes"] == 1024 * 12 * 2 * 768 * 4
+
+
 def test_a_state_is_said_to_be_a_part_of_the_cache(capsys):
     assert main(["cost", "ai21labs/Jamba-v0.1"]) == 0
     said = " ".join(capsys.readouterr().out.split())

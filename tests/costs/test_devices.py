@@ -65,6 +65,13 @@ def test_an_unknown_device_is_answered_with_the_known_ones():
         device_called("h900")
 
 
+@pytest.mark.parametrize("name", ["cpu", "cuda", "cuda:1"])
+def test_where_a_model_runs_is_no_device_of_an_estimate(name):
+    with pytest.raises(UsageError) as caught:
+        device_called(name)
+    assert "--measure" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("side", "said"),
     [(5, "there is no picture of 5 × 5 pixels"), (0, "image_size=0: the configuration does not say image_size")],

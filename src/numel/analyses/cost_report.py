@@ -254,7 +254,7 @@ def _data(cost: ModelCost) -> dict[str, Any]:
         "groups": [_group_data(cost, g) for g in cost.groups],
         "memory": {**cost.memory._asdict(), "total": cost.memory.total},
         "lens": {
-            phase: {"flops": found.total("flops"), "read_nbytes": found.total("read_nbytes")}
+            phase: {name: found.total(name) for name in ("flops", "read_nbytes", "kv_moved_nbytes")}
             for phase, found in zip(("prefill", "decode"), cost.lens, strict=True)
         },
     }  # fmt: skip

@@ -109,6 +109,8 @@ def device_called(text: str) -> Device:
         hint = Sentence(
             "there is {names}; h200x8 is eight of one; here is this machine, measured", names=", ".join(DEVICES)
         )
+        if word.partition(":")[0] in ("cpu", "cuda"):
+            hint = Sentence("a model runs there with --measure; --device here is this machine, measured")
         raise UsageError(message, hint=hint)
     return device._replace(n_devices=count)
 
