@@ -90,6 +90,13 @@ def test_the_lens_tells_bytes_of_weights_from_those_of_the_cache(capsys):
         assert answer(capsys, "gpt2")["lens"][phase]["kv_moved_nbytes"] == 1024 * 12 * 2 * 768 * 4
 
 
+def test_latents_that_are_expanded_anew_are_held(capsys):
+    """DeepSeek-V3: 128 heads with keys and values of 128 numbers each, of every token, 2 bytes a number."""
+    words = ("deepseek-ai/DeepSeek-V3", "--phase", "decode", "--context", "4096", "--batch", "2", "--mla")
+    naive, absorbed = (answer(capsys, *words, form)["memory"]["activations"] for form in ("naive", "absorbed"))
+    assert naive - absorbed == 2 * 4096 * 128 * (128 + 128) * 2
+
+
 def test_a_state_is_said_to_be_a_part_of_the_cache(capsys):
     assert main(["cost", "ai21labs/Jamba-v0.1"]) == 0
     said = " ".join(capsys.readouterr().out.split())

@@ -109,11 +109,15 @@ def _activations_of(estimate: Estimate) -> Callable[[int], int]:
         )
         seen = setting.batch * picture.n_tokens * (2 * picture.d_model + 2 * widest_seen)
     per_token = setting.batch * (2 * estimate.d_model + 2 * widest)
+    # Decoding naively, each layer expands the latents of its whole cache into keys and values.
+    widths = [a.latent.width for a in estimate.attentions if a.latent is not None]
+    expanded = max(widths, default=0) if setting.phase == "decode" and setting.latent == "naive" else 0
     heard = [a.length or 0 for a in estimate.attentions if works_on_text and a.tower != "vision"]
 
     def nbytes(context: int) -> int:
         new = 1 if setting.phase == "decode" else max([context, *heard])
-        return nbytes_of(estimate.worked, max(new * per_token + setting.batch * vocabulary, seen))
+        made = setting.batch * (vocabulary + context * expanded)
+        return nbytes_of(estimate.worked, max(new * per_token + made, seen))
 
     return nbytes
 
