@@ -18,20 +18,36 @@ beside each other, and why they differ: [measured.md](measured.md).
 
 A covered type was held against transformers, eager, under torch's FlopCounterMode: the FLOPs of a prompt and of one more
 token, the numbers that these products write (scores apart), and those that the cache then holds, equal to the digit at drawn
-configurations (`tests/costs`). Left out there,
-and said: rotary angles; outputs of a convolution that are thrown away; maps made again for each sequence or token though they are the same; Llama 4's idle experts, and NLLB-MoE's, which transformers 5.23 runs as often as there are
-experts and not twice; what is no work but written as a product, the mask of Llama 3.2's
-tiles and the means of Gemma 4's patches. Pixtral's pictures are compared one by one, since a batch is one masked sequence there. When a new token passes the gated delta rule,
-the two products that read the state are counted, which transformers writes element by element, so that torch counts 0. Around a text model the prompt alone is
-compared, and `llama4`, `qwen3_5` and `qwen3_5_moe` were not run whole, only their text models; `fast_vlm` and `gemma3n` without
-their towers. These two timm builds; it asks for torchvision, which brings a torch of its own and so has no place in the tests: the towers ran
-by hand, transformers around them, at four sizes of picture each, and the tests hold the numbers to the digit (`tools/timm_reference.py`). Attention in blocks (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) is
-counted as transformers runs it: padding to whole blocks is work there, and no token sees everything unless the model says which.
-MRA's kernel, for GPUs alone, was replaced by the same products in torch, and so was DiNAT's. A part that stands alone (a Q-Former, the decoder of T5Gemma 2)
-looks at as many vectors of an encoder as it has of its own. Of LongCat-Flash the expected share of experts that do something is
-counted, and was compared where all do; a half of the first value that Zaya makes of zeros is left out. BLT has as many patches as its
-patch_size says; for it, Reformer and LLaDA 2 no single new token is counted. DiffusionGemma reads, and passes once over its canvas.
-Moshi's depth Transformer is no part of Moshi's own pass.
+configurations (`tests/costs`).
+
+Left out on torch's side, since it is no work of the model's:
+
+- rotary angles; outputs of a convolution that are thrown away; maps made again for each sequence or token though they are the same
+- Llama 4's idle experts, and NLLB-MoE's, which transformers 5.23 runs as often as there are experts and not twice
+- what is written as a product and is none: the mask of Llama 3.2's tiles and the means of Gemma 4's patches
+- a half of the first value that Zaya makes of zeros, and what Gemma 3n makes of words as if they were pictures or sounds
+
+Counted otherwise than torch sees it:
+
+- When a new token passes the gated delta rule, the two products that read the state count; transformers writes them element by element.
+- Of LongCat-Flash the expected share of experts that do something counts; it was compared where all do.
+
+How some had to be run:
+
+- Pixtral's pictures are compared one by one, since a batch is one masked sequence there.
+- `fast_vlm` and `gemma3n` run without their towers, which timm builds. timm asks for torchvision, which brings a torch of its own and so
+  has no place in the tests: the towers ran by hand, transformers around them, at four sizes of picture each, and the tests hold the
+  numbers to the digit (`tools/timm_reference.py`).
+- The kernels of MRA, for GPUs alone, and of DiNAT were replaced by the same products in torch; of MRA the numbers
+  written were compared at one block a row, since of several the kernel writes the sum alone.
+
+What is taken to be read:
+
+- Attention in blocks (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) is counted as transformers runs it: padding to whole blocks is
+  work there, and no token sees everything unless the model says which.
+- A part that stands alone (a Q-Former, the decoder of T5Gemma 2) looks at as many vectors of an encoder as it has of its own.
+- BLT has as many patches as its patch_size says; for it, Reformer and LLaDA 2 no single new token is counted. DiffusionGemma reads, and
+  passes once over its canvas. Moshi's depth Transformer is no part of Moshi's own pass.
 """,
     "vi": """# `numel cost` tính được những loại mô hình nào?
 
@@ -40,20 +56,37 @@ nguồn: [conventions.vi.md](conventions.vi.md) · Tỷ lệ ước lượng và
 cạnh nhau, và vì sao chúng khác nhau: [measured.vi.md](measured.vi.md).
 
 Mỗi loại tính được đã được so với transformers (bản eager) dưới FlopCounterMode của torch: FLOP của lời nhắc và của một token
-nữa, số phần tử mà các phép nhân ấy ghi ra (trừ điểm chú ý), và số phần tử bộ nhớ đệm giữ sau đó, khớp đến từng chữ số trên các cấu hình ngẫu nhiên (`tests/costs`). Không so, và nói rõ:
-các góc quay; những đầu ra tích chập bị bỏ đi; các ánh xạ được tính lại cho từng chuỗi hay từng token dù giống hệt nhau; các chuyên gia không được chọn của Llama 4, và của NLLB-MoE, mà transformers 5.23 chạy số lần bằng số chuyên gia
-thay vì hai lần; những gì không phải là việc mà được viết thành phép nhân: mặt nạ các ô của
-Llama 3.2 và trung bình các mảnh của Gemma 4. Ảnh của Pixtral được so từng ảnh một, vì ở đó cả lô là một chuỗi có mặt nạ. Khi một token mới đi qua quy tắc delta có cổng, hai phép nhân đọc trạng thái
-được tính, còn transformers viết chúng theo từng phần tử nên torch đếm là 0. Với mô hình bao quanh chỉ so lời nhắc; `llama4`, `qwen3_5` và
-`qwen3_5_moe` không được chạy nguyên, chỉ mô hình văn bản của chúng; `fast_vlm` và `gemma3n` được chạy không có tháp. Hai tháp
-ấy do timm dựng; timm cần torchvision, mà torchvision kéo theo một bản torch riêng nên không đưa vào môi trường kiểm thử được: chúng được chạy
-bằng tay, có transformers bọc ngoài, mỗi tháp với bốn cỡ ảnh, và các bài kiểm thử giữ đúng những con số ấy đến từng chữ số (`tools/timm_reference.py`). Chú ý theo khối (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) được tính đúng như
-transformers chạy: phần đệm cho đủ khối là việc thật ở đó, và không token nào thấy mọi thứ trừ khi mô hình nói rõ token nào.
-Kernel của MRA, chỉ dành cho GPU, được thay bằng chính các phép nhân ấy trong torch; kernel của DiNAT cũng vậy. Một bộ phận đứng riêng (Q-Former, bộ giải mã của
-T5Gemma 2) nhìn vào số vectơ của bộ mã hóa bằng số vectơ của chính nó. Với LongCat-Flash, phần chuyên gia có làm việc được tính
-theo kỳ vọng, và được so ở cấu hình mà mọi chuyên gia đều làm việc; nửa giá trị đầu tiên mà Zaya tính từ số 0 thì không tính. BLT có số mảnh theo
-patch_size; với BLT, Reformer và LLaDA 2, không tính riêng một token mới nào. DiffusionGemma đọc văn bản, rồi đi qua khung viết một lần.
-Transformer chiều sâu của Moshi không thuộc lượt chạy của chính Moshi.
+nữa, số phần tử mà các phép nhân ấy ghi ra (trừ điểm chú ý), và số phần tử bộ nhớ đệm giữ sau đó, khớp đến từng chữ số trên các
+cấu hình ngẫu nhiên (`tests/costs`).
+
+Bỏ ra ở phía torch, vì không phải việc của mô hình:
+
+- các góc quay; những đầu ra tích chập bị bỏ đi; các ánh xạ được tính lại cho từng chuỗi hay từng token dù giống hệt nhau
+- các chuyên gia không được chọn của Llama 4, và của NLLB-MoE, mà transformers 5.23 chạy số lần bằng số chuyên gia thay vì hai lần
+- những gì viết thành phép nhân mà không phải phép nhân: mặt nạ các ô của Llama 3.2 và trung bình các mảnh của Gemma 4
+- một nửa giá trị đầu tiên mà Zaya tạo từ số không, và những gì Gemma 3n tạo ra từ chữ như thể đó là ảnh hay âm thanh
+
+Tính khác cách torch nhìn thấy:
+
+- Khi một token mới đi qua quy tắc delta có cổng, hai phép nhân đọc trạng thái được tính; transformers viết chúng theo từng phần tử.
+- Với LongCat-Flash, phần kỳ vọng của các chuyên gia có làm việc được tính; việc so sánh dùng cấu hình mà chuyên gia nào cũng làm.
+
+Một số loại phải chạy theo cách riêng:
+
+- Ảnh của Pixtral được so từng ảnh một, vì ở đó cả lô là một chuỗi có mặt nạ.
+- `fast_vlm` và `gemma3n` được chạy không có tháp, vì tháp do timm dựng. timm cần torchvision, thứ kéo theo một bản torch riêng nên không
+  có chỗ trong các kiểm thử: hai tháp đã được chạy bằng tay, quanh chúng là transformers, mỗi tháp bốn cỡ ảnh, và các kiểm thử giữ các
+  con số ấy đến từng chữ số (`tools/timm_reference.py`).
+- Kernel của MRA, chỉ dành cho GPU, và của DiNAT được thay bằng chính các phép nhân ấy trong torch; với MRA, số phần tử
+  ghi ra được so khi mỗi hàng chỉ có một khối, vì với nhiều khối thì kernel chỉ ghi tổng.
+
+Những gì được coi là đầu vào:
+
+- Chú ý theo khối (BigBird, Longformer, LED, LongT5, PEGASUS-X, MRA) được tính đúng như transformers chạy: phần đệm cho đủ khối là việc
+  thật ở đó, và không token nào thấy mọi thứ trừ khi mô hình nói rõ token nào.
+- Một bộ phận đứng riêng (Q-Former, bộ giải mã của T5Gemma 2) nhìn vào số vectơ của bộ mã hóa bằng số vectơ của chính nó.
+- BLT có số mảnh theo patch_size của nó; với nó, Reformer và LLaDA 2, một token mới đơn lẻ không được tính. DiffusionGemma đọc, rồi đi một
+  lượt qua khung vẽ của nó. Transformer chiều sâu của Moshi không thuộc lượt tính của chính Moshi.
 """,
 }
 TITLES = {
