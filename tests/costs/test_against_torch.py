@@ -93,10 +93,10 @@ def hold(model_type, table, counted):
         assert BATCH * (kept + twice(found)) == counted.cached
 
 
-@pytest.mark.parametrize("model_type", ["kimi_linear", "mamba2", "minimax", "qwen3_next"])
+@pytest.mark.parametrize("model_type", ["kimi_linear", "mamba2", "minimax", "qwen3_next", "xlstm"])
 def test_a_prompt_of_several_chunks(model_type, monkeypatch):
     kinds = {"num_hidden_layers": 2, "layer_types": ["linear_attention", "full_attention"], "block_size": 64}
-    positions = {} if model_type == "mamba2" else {"max_position_embeddings": 150}
+    positions = {} if model_type in ("mamba2", "xlstm") else {"max_position_embeddings": 150}
     positions |= kinds if model_type == "minimax" else {}
     monkeypatch.setitem(AGREEING, model_type, AGREEING.get(model_type, {}) | positions)
     table, counted = drawn(model_type, 0, n=150)  # of 8, of 64, and of the blocks of the configuration

@@ -9,7 +9,7 @@ from numel.costs.attending import products_of
 from numel.costs.attention import Attention
 from numel.costs.estimate import estimate
 from numel.costs.setting import ASSUMED, Setting
-from numel.errors import UnsupportedError
+from numel.errors import NumelError, UnsupportedError
 
 MIXTRAL = {
     "model_type": "mixtral", "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 32,
@@ -42,3 +42,15 @@ def test_a_prompt_of_very_many_blocks_is_no_list_of_them():
     states = [sum(w.flops for w in found.works if w.part == "state") for found in (one, many)]
     assert states[0] > 0
     assert states[1] == 10**12 * states[0]  # blocks of one token, of which none meets another
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"model_type": "internlm2", "num_key_value_heads": -1}, "not understood"),
+        ({"model_type": "minimax_m1", "block_size": 0}, "block_size"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_one_line(fields, says):
+    with pytest.raises(NumelError, match=says):
+        estimate(numel.inspect(fields).table, Setting(context=9))

@@ -203,7 +203,7 @@ def _softmax(owner: str, rows: list[Parameter], model: Working) -> Attention:
         query = value = kept = 0
     query, value = _as_run(query, value, family.attention)
     first = rows[0]
-    if not (query and value and kept):
+    if min(query, value, kept) < 1:
         message = Sentence(
             "{model}: the attention of {owner} is not understood: it has {parts}",
             model=model.table.name,

@@ -33,14 +33,14 @@ def in_chunks(row: Parameter, n: int, fields: TextFields, family: Family, heads:
     """
     width = row.numel // fields.d_model
     if family.recurrence == "mamba2":
-        size = fields.integer("chunk_size", "mamba_chunk_size", default=256)
+        size = fields.integer("chunk_size", "mamba_chunk_size", default=256, least=1)
         return _mamba2(n, size, heads, width // heads, fields.integer("mamba_d_state", "ssm_state_size", "state_size"))
     if family.recurrence == "lightning":
-        size = fields.integer("block_size", default=256)
+        size = fields.integer("block_size", default=256, least=1)
         return _lightning(n, size, fields.n_heads, width // fields.n_heads)
     if family.recurrence in ("delta", "kda"):
-        keys = fields.integer("linear_key_head_dim", "linear_head_dim")
-        values = fields.integer("linear_value_head_dim", default=keys)
+        keys = fields.integer("linear_key_head_dim", "linear_head_dim", least=1)
+        values = fields.integer("linear_value_head_dim", default=keys, least=1)
         return _delta(n, width // values, keys, values, by_channel=family.recurrence == "kda")
     return None
 

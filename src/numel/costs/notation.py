@@ -39,7 +39,8 @@
 - A name stands between dots anywhere in a tensor's name; `{layer}` catches a number, `{q, k}_proj` is either, `*` is
   anything without a dot, `...` anything. Of several lines the last that fits is taken.
 - Variables: the configuration's values as the blueprint fills them in, `context`, `n` (new vectors: 1 when decoding),
-  `encoded` (what an encoder reads, 0 when decoding), `decoding`, `batch`, what braces caught, and the names of `let`.
+  `encoded` (what an encoder reads, 0 when decoding), `decoding`, `batch`, `chunked` (whether a prompt passes states in
+  chunks), what braces caught, and the names of `let`.
   Expressions are those of `core.expressions`.
 - Names of `let` that are used: `size` (height and width of the picture in pixels, of a film its frames before them; the
   field `image_size` is where it comes from), `positions` (vectors of the input; of a picture or a sound all there are, else the most),

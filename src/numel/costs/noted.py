@@ -39,9 +39,17 @@ class Noted:
         self._rules: dict[str, tuple[Rule | None, dict[str, int]]] = {}
         self._pending: set[str] = set()  # so that d_model = d_model // 2 reads the configuration's
 
-    def at(self, n: int, context: int, encoded: int, *, decoding: bool, batch: int = 1) -> Noted:
-        """The same in a setting. Raises UsageError for one that the model does not run in."""
-        setting = {"n": n, "context": context, "encoded": encoded, "decoding": decoding, "batch": batch}
+    def at(self, n: int, context: int, encoded: int, *, decoding: bool, **more: int) -> Noted:
+        """The same in a setting (`more`: `batch` and `chunked`). Raises UsageError for one that it does not run in."""
+        setting = {
+            "n": n,
+            "context": context,
+            "encoded": encoded,
+            "decoding": decoding,
+            "batch": 1,
+            "chunked": True,
+            **more,
+        }
         made = Noted(self._pass, self._config, self._model, setting)
         for needed in self._pass.requires:
             if not made._number(needed, {}):
@@ -153,6 +161,7 @@ class Noted:
     def _attention(self, rule: Rule, caught: dict[str, int], row: Parameter) -> Attention:
         names = ("window", "length", "queries", "keys", "pairs", "sums", "results")
         numbers = {name: self._value(rule, name, caught) for name in names}
+        scores, values, kept = self._integers(rule, caught, ("scores", "values", "kept"))
         pairs = numbers["pairs"]
         if pairs is None and (numbers["queries"] is not None or numbers["keys"] is not None):
             queries, keys = numbers["queries"], numbers["keys"]
@@ -162,9 +171,9 @@ class Noted:
         return Attention(
             row.layer,
             row.tower,
-            int(self._value(rule, "scores", caught)),
-            int(self._value(rule, "values", caught)),
-            int(self._value(rule, "kept", caught, default=0)),
+            scores,
+            values,
+            kept,
             window=numbers["window"],
             is_cross=bool(self._value(rule, "cross", caught, default=False)),
             length=numbers["length"],
@@ -182,8 +191,15 @@ class Noted:
         )
 
     def _integers(self, rule: Rule, caught: Mapping[str, int], names: Iterable[str]) -> list[int]:
-        """Several values of a line, 0 where nothing is said."""
-        return [int(self._value(rule, name, dict(caught), default=0)) for name in names]
+        """Several values of a line, 0 where nothing is said. Raises UnsupportedError for one that is negative."""
+        found = {name: int(self._value(rule, name, dict(caught), default=0)) for name in names}
+        for name, number in found.items():
+            if number < 0:
+                raise UnsupportedError(self._without_value(rule.values[name]))
+        return list(found.values())
+
+    def _without_value(self, expression: Expression) -> Sentence:
+        return Sentence("{model}: {what} has no value here", model=self._model, what=expression.text)
 
     def products(self, rows: Iterable[Parameter]) -> Iterator[Beside]:
         """Products of no parameter, with the numbers that they write."""
@@ -225,8 +241,7 @@ class Noted:
         try:
             return expression.evaluate(values)
         except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError, OverflowError) as error:
-            message = Sentence("{model}: {what} has no value here", model=self._model, what=expression.text)
-            raise UnsupportedError(message) from error
+            raise UnsupportedError(self._without_value(expression)) from error
 
     def _variable(self, name: str) -> Any:
         if name not in self._known:

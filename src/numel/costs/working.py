@@ -94,7 +94,8 @@ class Working(NamedTuple):
         decoding = setting.phase == "decode"
         encoded = 0 if decoding else self.heard or setting.context
         n = 1 if decoding else setting.context
-        noted = self.noted.at(n, setting.context, encoded, decoding=decoding, batch=setting.batch)
+        chunked = setting.scan == "chunked"
+        noted = self.noted.at(n, setting.context, encoded, decoding=decoding, batch=setting.batch, chunked=chunked)
         picture = self.picture
         if picture is not None and picture.n_tokens == 0:  # of any size
             picture = picture._replace(n_patches=setting.context, n_tokens=setting.context)
