@@ -121,10 +121,10 @@ def estimate(table: ParameterTable, setting: Setting, *, by_layer: bool = False)
 def _rows(model: Working, *, by_layer: bool) -> Iterable[tuple[Parameter, int]]:
     """Tensors that work, each for as many as cost the same."""
     table = model.table
-    if model.noted is not None and not model.noted.tells_experts_apart:
-        return alike(table.rows)
+    if model.noted is not None:
+        return alike(table.rows, model.noted if model.noted.tells_experts_apart else None)
     # kinds do not tell a decoder's two attentions apart, nor layers that do nothing from others, nor which way a pile leads
-    is_plain = model.family.stack == "decoder" and not model.skipped and model.noted is None
+    is_plain = model.family.stack == "decoder" and not model.skipped
     is_plain = is_plain and not any(is_pile(row) for row, _ in kinds_of(table))
     return ((row, 1) for row in table.rows) if by_layer or not is_plain or _has_cross(table) else kinds_of(table)
 

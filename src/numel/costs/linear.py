@@ -99,15 +99,19 @@ def linear_cost(
     return numel, times * 2 * (numel // slices) * n, nbytes, read * met // slices if slices > 1 else read
 
 
-def alike(rows: Iterable[Parameter]) -> Iterable[tuple[Parameter, int]]:
-    """Each tensor; of a layer's numbered experts the first of those that are alike, with how many there are."""
+def alike(rows: Iterable[Parameter], noted: Noted | None = None) -> Iterable[tuple[Parameter, int]]:
+    """Each tensor; of a layer's numbered experts the first of those that are alike, with how many there are.
+
+    `noted`: a pass file by which experts of one shape differ.
+    """
     found: dict[object, list[Any]] = {}
     for row in rows:
         tensor = row.tensor
         key: object = tensor.name
         if row.expert is not None:
             module, end = tensor.name.partition("expert")[0], tensor.name.rsplit(".", 2)[1:]
-            key = (module, *end, row.role, row.excluded, tensor.shape, tensor.dtype)
+            said = noted.vectors(tensor.name) if noted is not None else None
+            key = (said, module, *end, row.role, row.excluded, tensor.shape, tensor.dtype)
         found.setdefault(key, [row, 0])[1] += 1
     return ((row, n) for row, n in found.values())
 
