@@ -65,6 +65,24 @@ def test_an_unknown_device_is_answered_with_the_known_ones():
         device_called("h900")
 
 
+@pytest.mark.parametrize(
+    ("model_type", "field", "value"),
+    [
+        ("mistral", "sliding_window", -1),
+        ("mistral", "sliding_window", "x"),
+        ("gemma3_text", "layer_types", ["full_attention"]),
+        ("mamba2", "chunk_size", 0),
+        ("gpt_neo", "attention_types", "x"),
+        ("big_bird", "block_size", -1),
+        ("longformer", "attention_window", -1),
+    ],
+)
+def test_a_field_that_cannot_be_what_it_is_gets_one_line(model_type, field, value):
+    table = numel.inspect({"model_type": model_type, field: value}).table
+    with pytest.raises(NumelError, match=field):
+        estimate(table, Setting(context=64))
+
+
 @pytest.mark.parametrize("name", ["cpu", "cuda", "cuda:1"])
 def test_where_a_model_runs_is_no_device_of_an_estimate(name):
     with pytest.raises(UsageError) as caught:

@@ -277,11 +277,15 @@ def _windowed(found: tuple[Attention, ...], fields: TextFields, family: Family) 
         width = (fields.get(windows.before) or 0) + 1
     if not width:
         return found
+    if not isinstance(width, (int, float)) or width < 1:
+        fields.refuse(windows.field)
     width = int(width)
     kinds, n_layers = fields.get("layer_types"), fields.n_layers
     made = []
     for attention in found:
         i = attention.layer or 0
+        if isinstance(kinds, list) and i >= len(kinds):
+            fields.refuse("layer_types")
         has = (
             kinds[i] == windows.kind
             if isinstance(kinds, list) and family.attention != "compressed"

@@ -161,9 +161,11 @@ def _with_rope(i: int, n: int, fields: TextFields) -> bool:
 
 def _gpt_neo(i: int, n: int, fields: TextFields) -> bool:  # noqa: ARG001
     """`attention_types` [[["global", "local"], 12]]: the kinds and how often they follow each other."""
-    listed = [
-        kind for kinds, times in fields.get("attention_types", default=[]) for _ in range(times) for kind in kinds
-    ]
+    stated = fields.get("attention_types", default=[])
+    try:
+        listed = [kind for kinds, times in stated for _ in range(times) for kind in kinds]
+    except (TypeError, ValueError):
+        fields.refuse("attention_types")
     return i >= len(listed) or listed[i] == "global"
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ..core.visible import visible
 from ..errors import Sentence, UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, NoReturn
 
     from ..core.parameters import ParameterTable
 
@@ -78,6 +79,11 @@ class TextFields:
             message = Sentence("{model}: the configuration does not say {field}", model=self._name, field=names[0])
             raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {names[0]}=…"))
         return found
+
+    def refuse(self, name: str) -> NoReturn:
+        """Raises UnsupportedError for a field whose value nothing can be made of."""
+        values = {"model": self._name, "field": name, "value": visible(str(self.get(name)), 60)}
+        raise UnsupportedError(Sentence("{model}: {field} = {value}: it cannot be that", **values))
 
     @property
     def d_model(self) -> int:
