@@ -76,7 +76,7 @@ def count_flops(model_type: str, cls: Any, fields: dict[str, Any], n: int, batch
 
 def _built(cls: Any, config: Any) -> Any:
     make = BUILT.get(cls.__name__)
-    with every_layer_may_reuse(cls, config):
+    with every_layer_may_reuse(cls, config, running=True):
         return cls._from_config(config, attn_implementation="eager") if make is None else make(cls, config)
 
 

@@ -103,12 +103,14 @@ def build(cls: Any, config: Any) -> Any:
         return cls._from_config(config)
 
 
-def every_layer_may_reuse(cls: Any, config: Any) -> AbstractContextManager[Any]:
+def every_layer_may_reuse(cls: Any, config: Any, *, running: bool = False) -> AbstractContextManager[Any]:
     """Lets an assistant of Gemma 4 be built as it is published: all its layers read keys and values of the big model.
 
     5.23 looks for the layer of the same model that stores them and refuses; what it would name has no parameters.
+    The unified one is built without that, and needs it to run.
     """
-    if cls.__name__ not in ("Gemma4AssistantForCausalLM", "Gemma4UnifiedAssistantForCausalLM"):
+    names = {"Gemma4AssistantForCausalLM", *(("Gemma4UnifiedAssistantForCausalLM",) if running else ())}
+    if cls.__name__ not in names:
         return nullcontext()
     modes = property(lambda text: ["reuse"] * text.num_hidden_layers)
     return patch.object(type(config.text_config), "kv_sharing_modes", modes)
