@@ -204,7 +204,9 @@ def _check_experts(row: Parameter, flops: int, model: Working) -> None:
         return
     if model.noted is None or not model.noted.is_sure(row.tensor.name):
         name, n = "num_experts_per_tok", model.table.name
-        message = Sentence("{model}: the configuration does not say {field}", model=n, field=name)
+        message = Sentence(
+            "{model}: {field} is not there, or is no number up to that of the experts", model=n, field=name
+        )
         raise UnsupportedError(message, hint=Sentence("give {option}", option=f"--set {name}=…"))
 
 
